@@ -1,0 +1,26 @@
+# mayfly_add_module(<name> COMPONENT <framework|gtest> DIRECTORY <dir> SOURCES <file>... [HEADERS <file>...]
+#                   [PUBLIC <target>...] [PRIVATE <target>...])
+#
+# The one way to make a module: a static library mayfly_<name> with the alias mayfly::<name>, whose include path is its
+# path in the source tree, installed and exported with its component.
+function(mayfly_add_module name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "COMPONENT;DIRECTORY" "SOURCES;HEADERS;PUBLIC;PRIVATE")
+  if(arg_UNPARSED_ARGUMENTS OR NOT arg_COMPONENT OR NOT arg_DIRECTORY OR NOT arg_SOURCES)
+    message(FATAL_ERROR "mayfly_add_module(${name}): COMPONENT, DIRECTORY and SOURCES are required; "
+                        "not understood: '${arg_UNPARSED_ARGUMENTS}'")
+  endif()
+  set(target mayfly_${name})
+  list(TRANSFORM arg_SOURCES PREPEND ${arg_DIRECTORY}/)
+  list(TRANSFORM arg_HEADERS PREPEND ${arg_DIRECTORY}/)
+  add_library(${target} STATIC ${arg_SOURCES})
+  add_library(mayfly::${name} ALIAS ${target})
+  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_CURRENT_SOURCE_DIR} FILES ${arg_HEADERS})
+  target_link_libraries(${target} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE} $<BUILD_INTERFACE:mayfly_settings>)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
+  if(MAYFLY_INSTALL)
+    install(TARGETS ${target} EXPORT mayfly-${arg_COMPONENT}
+      ARCHIVE COMPONENT ${arg_COMPONENT}
+      FILE_SET HEADERS COMPONENT ${arg_COMPONENT})
+  endif()
+endfunction()

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mayfly/exec/target.h"
+#include "mayfly/support/subprocess.h"
+
+namespace mayfly {
+
+/// How to run a command in a container. Defaults: root, `/`, a clean environment (PATH, HOME, LANG=C.UTF-8, TERM=dumb),
+/// stdin at end of file, no deadline.
+struct ExecOptions {
+  std::string stdin_text{};
+  std::map<std::string, std::string> env{};  ///< added to the clean environment
+  std::string cwd{};                         ///< empty: `/`, or the user's home when `user` is set
+  std::string user{};                        ///< name or number, from the container's own /etc/passwd; empty: root
+  std::optional<Milliseconds> timeout{};     ///< then the command's whole tree is killed, even what has left its session
+  /// Called with each piece of output as it comes (true: standard error); it is collected all the same.
+  std::function<void(bool is_stderr, std::string_view piece)> on_output{};
+};
+
+/// What a command in a container gave back.
+struct ExecResult {
+  std::vector<std::string> argv{};
+  int exit_code = 0;      ///< 128 + n when signal n ended it; 127 not found, 126 can't be executed (as a shell has it)
+  bool timed_out = false; ///< the deadline passed and the tree was killed
+  std::string out{};      ///< standard output
+  std::string err{};      ///< standard error
+  Milliseconds duration{0};
+  [[nodiscard]] bool ok() const noexcept { return exit_code == 0 && !timed_out; }
+};
+
+/// Runs a command in the container and waits for it; not for children that it left in the background, even when they
+/// keep the output open.
+/// @throws Error when the container has stopped, or the user doesn't exist
+[[nodiscard]] ExecResult run(const Target& target, const std::vector<std::string>& argv,
+                             const ExecOptions& options = {});
+
+/// The strict twin. @throws CommandError when the exit code isn't 0, TimeoutError
+ExecResult check(const Target& target, const std::vector<std::string>& argv, const ExecOptions& options = {});
+
+/// Runs a command with the caller's own stdin, stdout and stderr (a terminal, for `mayfly shell`).
+/// @return its exit code
+[[nodiscard]] int run_attached(const Target& target, const std::vector<std::string>& argv,
+                               const ExecOptions& options = {});
+
+}  // namespace mayfly

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mayfly/exec/target.h"
+#include "mayfly/profile/check.h"
+
+namespace mayfly {
+
+/// A check's outcome.
+struct CheckResult {
+  std::string title;                    ///< "service nginx: running, enabled"
+  std::vector<std::string> mismatches;  ///< empty when it holds; "running: expected true, is false (failed)"
+  [[nodiscard]] bool ok() const noexcept { return mismatches.empty(); }
+};
+
+/// Looks whether a check holds in the container now.
+[[nodiscard]] CheckResult evaluate(const Target& target, const Check& check);
+
+}  // namespace mayfly

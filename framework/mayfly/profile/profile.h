@@ -1,0 +1,134 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "mayfly/profile/check.h"
+#include "mayfly/support/units.h"
+
+namespace mayfly {
+
+/// `source = "host"`: the host's own root file system, read-only; nothing to download or build.
+struct HostImage {
+  friend bool operator==(const HostImage&, const HostImage&) = default;
+};
+
+/// `source = "debian"`: built once by mmdebstrap(1), kept in the store.
+struct DebianImage {
+  std::string suite;                    ///< "bookworm", "trixie", ...
+  std::vector<std::string> packages{};  ///< on top of the minbase variant
+  std::string mirror{};                 ///< empty: from the host's own apt configuration
+  friend bool operator==(const DebianImage&, const DebianImage&) = default;
+};
+
+/// `source = "tarball"`: an archive of a root file system (anything that tar(1) reads), unpacked once into the store.
+struct TarballImage {
+  std::filesystem::path path;  ///< absolute
+  friend bool operator==(const TarballImage&, const TarballImage&) = default;
+};
+
+/// `source = "directory"`: an unpacked root file system, used read-only where it is; owners on disk are 0-based.
+struct DirectoryImage {
+  std::filesystem::path path;  ///< absolute
+  friend bool operator==(const DirectoryImage&, const DirectoryImage&) = default;
+};
+
+using ImageRecipe = std::variant<HostImage, DebianImage, TarballImage, DirectoryImage>;
+
+/// One condition that has to hold before a container counts as ready.
+struct ReadyWhen {
+  enum class Kind { systemd, unit, port, command, file };
+  Kind kind{};
+  std::string text{};                ///< systemd: "running" or "degraded"; unit: its name; file: its path
+  int port = 0;                      ///< TCP port that listens
+  std::vector<std::string> argv{};   ///< command: ready once it exits with 0
+  friend bool operator==(const ReadyWhen&, const ReadyWhen&) = default;
+};
+
+/// `[init]`: what runs as process 1, and when it counts as booted.
+struct InitSettings {
+  /// Absolute path and arguments. Empty: `/sbin/init` where the image has one and its source isn't "host", else Mayfly's
+  /// own small init, which only reaps.
+  std::vector<std::string> command{};
+  /// All have to hold. Empty: with systemd as init, `systemd = "running"`; else as soon as init runs.
+  std::vector<ReadyWhen> ready{};
+  Milliseconds within{30'000};
+  friend bool operator==(const InitSettings&, const InitSettings&) = default;
+};
+
+/// `[limits]`: what isn't set isn't limited.
+struct Limits {
+  std::optional<Bytes> memory{};      ///< memory of all processes, page cache and the writable layer, when that is in memory
+  std::optional<double> cpus{};       ///< CPU time a wall-clock second: 1.5 is one and a half processors
+  std::optional<std::uint64_t> pids{};  ///< processes and threads
+  std::optional<Bytes> disk{};        ///< size of the writable layer; writes beyond it fail with ENOSPC
+  friend bool operator==(const Limits&, const Limits&) = default;
+};
+
+/// `network = "..."`
+enum class Network {
+  none,  ///< loopback only (the default)
+  host,  ///< the host's own network: shares ports, firewall and sysctls with it
+  nat,   ///< own address on the session's private bridge, names and the outside through user-mode NAT
+};
+
+/// `[[provision]] shell = ...`
+struct ShellStep {
+  std::filesystem::path script{};  ///< absolute path on the host; empty when `inline_script` is set
+  std::string inline_script{};
+  std::vector<std::string> args{};
+  std::map<std::string, std::string> env{};
+  friend bool operator==(const ShellStep&, const ShellStep&) = default;
+};
+
+/// `[[provision]] ansible = ...`
+struct AnsibleStep {
+  std::filesystem::path playbook;             ///< absolute path on the host; its directory goes with it
+  std::map<std::string, std::string> vars{};  ///< extra variables; values are JSON texts, so that types survive
+  friend bool operator==(const AnsibleStep&, const AnsibleStep&) = default;
+};
+
+/// `[[provision]] puppet = ...`
+struct PuppetStep {
+  std::filesystem::path manifest;                     ///< absolute path on the host; its directory goes with it
+  std::vector<std::filesystem::path> modules{};       ///< module directories on the host, absolute
+  std::map<std::string, std::string> facts{};         ///< external facts (FACTER_x)
+  friend bool operator==(const PuppetStep&, const PuppetStep&) = default;
+};
+
+struct ProvisionStep {
+  std::variant<ShellStep, AnsibleStep, PuppetStep> action;
+  Milliseconds within{600'000};
+  friend bool operator==(const ProvisionStep&, const ProvisionStep&) = default;
+};
+
+/// A machine as a TOML file describes it: a plain value, complete and checked; nothing in it depends on the host's state.
+struct Profile {
+  std::string name;             ///< the file's stem
+  std::filesystem::path file;   ///< where it was read from; empty for a profile made from text
+  ImageRecipe image{HostImage{}};
+  InitSettings init{};
+  Limits limits{};
+  Network network = Network::none;
+  bool privileged = false;      ///< true: the container's root is the host's root (no user namespace)
+  std::string hostname;         ///< default: the name
+  std::map<std::string, std::string> env{};  ///< for every command
+  std::vector<ProvisionStep> provision{};
+  std::vector<Check> checks{};
+  friend bool operator==(const Profile&, const Profile&) = default;
+};
+
+/// Reads a profile. Relative paths in it are relative to the file's directory.
+/// @throws ProfileError with all diagnostics of the file at once; SystemError when it can't be read
+[[nodiscard]] Profile load_profile(const std::filesystem::path& file);
+
+/// The same from text: `name` stands in diagnostics, relative paths are relative to `directory`.
+[[nodiscard]] Profile parse_profile(std::string_view toml, std::string_view name,
+                                    const std::filesystem::path& directory);
+
+}  // namespace mayfly

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mayfly/exec/target.h"
+#include "mayfly/profile/profile.h"
+#include "mayfly/support/error.h"
+
+namespace mayfly {
+
+/// One task or resource of a manifest.
+struct TaskResult {
+  enum class Status { ok, changed, failed, skipped };
+  std::string name;     ///< "install nginx", "File[/etc/x]"
+  Status status{};
+  std::string where{};  ///< "site.yml:12"; empty when the tool doesn't say
+  std::string message{};
+};
+
+/// What one converge of one or more provision steps did.
+struct ConvergeResult {
+  bool succeeded = true;
+  int ok = 0;       ///< tasks that ran and changed nothing
+  int changed = 0;
+  int failed = 0;
+  int skipped = 0;
+  Milliseconds duration{0};
+  std::vector<TaskResult> tasks{};
+  std::string output{};  ///< the tools' own, standard output and error as they came
+  /// Adds another step's result.
+  ConvergeResult& operator+=(ConvergeResult other);
+};
+
+/// A manifest failed; what() names the step, the task, its place and its message.
+class ProvisionError : public Error {
+ public:
+  ProvisionError(std::string message, ConvergeResult result,
+                 std::source_location where = std::source_location::current());
+  [[nodiscard]] const ConvergeResult& result() const noexcept { return *result_; }
+
+ private:
+  std::shared_ptr<const ConvergeResult> result_;
+};
+
+/// Runs one step in the container. The tool's result file is authoritative: a tool that exits with 0 and leaves none has
+/// failed.
+/// @param on_output gets the tool's output, line by line, as it comes
+/// @throws ProvisionError when a task fails, the manifest can't be parsed, the tool is missing or the deadline passes
+[[nodiscard]] ConvergeResult provision(const Target& target, const ProvisionStep& step,
+                                       const std::function<void(std::string_view line)>& on_output);
+
+/// What a step is called in messages: "ansible site.yml".
+[[nodiscard]] std::string describe(const ProvisionStep& step);
+
+/// A hash of everything that the step's outcome depends on: contents of scripts, playbook directory, variables.
+[[nodiscard]] std::string fingerprint(const ProvisionStep& step);
+
+}  // namespace mayfly

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+namespace mayfly {
+
+/// Where Mayfly keeps things on the host; computed here and nowhere else.
+///
+/// ```
+/// runtime()                       $MAYFLY_RUNTIME_DIR, default /run/mayfly
+///   sessions/<session>/           one keeper's; removed by it, by the next session or by `mayfly gc`
+///     lease                       locked (fcntl) by the live keeper; its pid inside
+///     session.json                pid and command line of the test process, start time
+///     containers/<name>.json      init pid, profile, image: what `mayfly ps` shows
+///     owned/                      one file a path that has to be removed with the session (staging directories)
+/// store()                         $MAYFLY_STORE_DIR, default /var/cache/mayfly
+///   images/<key>/                 a published root file system: rootfs/ and recipe.json
+///   layers/<key>/                 a frozen converge layer: upper/ and recipe.json
+///   staging/<random>/             what is being built; renamed into place when whole
+///   locks/<key>                   flock(2): held by the process that builds <key>
+/// ```
+struct Paths {
+  std::filesystem::path runtime;
+  std::filesystem::path store;
+
+  /// From the environment; relative paths are made absolute.
+  [[nodiscard]] static Paths from_environment();
+
+  [[nodiscard]] std::filesystem::path sessions() const { return runtime / "sessions"; }
+  [[nodiscard]] std::filesystem::path session(std::string_view id) const { return sessions() / id; }
+  [[nodiscard]] std::filesystem::path images() const { return store / "images"; }
+  [[nodiscard]] std::filesystem::path layers() const { return store / "layers"; }
+  [[nodiscard]] std::filesystem::path staging() const { return store / "staging"; }
+  [[nodiscard]] std::filesystem::path locks() const { return store / "locks"; }
+};
+
+/// A program or file that Mayfly ships: `mayfly-keeper`, `mayfly-init`, `mayfly-enter`, `ansible/...`. Looked up in
+/// $MAYFLY_LIBEXEC_DIR, then ../libexec/mayfly beside the running executable, then the build tree, then the install
+/// prefix.
+/// @throws Error that names the places searched
+[[nodiscard]] std::filesystem::path find_shipped(std::string_view name);
+
+}  // namespace mayfly
