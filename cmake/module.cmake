@@ -24,3 +24,43 @@ function(mayfly_add_module name)
       FILE_SET HEADERS COMPONENT ${arg_COMPONENT})
   endif()
 endfunction()
+
+# mayfly_add_program(<name> DIRECTORY <dir> SOURCES <file>... [LIBRARIES <target>...] [STATIC])
+#
+# A program that Mayfly starts itself: built into <build>/libexec/mayfly, installed to libexec/mayfly, found by
+# find_shipped(). STATIC links it statically and without sanitizers, so that it runs in any root file system.
+function(mayfly_add_program name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "STATIC" "DIRECTORY" "SOURCES;LIBRARIES")
+  if(arg_UNPARSED_ARGUMENTS OR NOT arg_DIRECTORY OR NOT arg_SOURCES)
+    message(FATAL_ERROR "mayfly_add_program(${name}): DIRECTORY and SOURCES are required; "
+                        "not understood: '${arg_UNPARSED_ARGUMENTS}'")
+  endif()
+  list(TRANSFORM arg_SOURCES PREPEND ${arg_DIRECTORY}/)
+  add_executable(${name} ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  if(arg_STATIC)
+    target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} mayfly_warnings)
+    target_link_options(${name} PRIVATE -static)
+  else()
+    target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} mayfly_settings)
+  endif()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${MAYFLY_BUILD_LIBEXEC_DIR})
+  set_property(GLOBAL APPEND PROPERTY MAYFLY_PROGRAMS ${name})
+  if(MAYFLY_INSTALL)
+    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/mayfly COMPONENT framework)
+  endif()
+endfunction()
+
+# mayfly_add_shipped_files(<subdirectory> <file>...)
+#
+# Files that Mayfly needs at run time: copied to <build>/libexec/mayfly/<subdirectory>, installed to
+# libexec/mayfly/<subdirectory>, found by find_shipped("<subdirectory>/<name>").
+function(mayfly_add_shipped_files subdirectory)
+  foreach(file IN LISTS ARGN)
+    cmake_path(GET file FILENAME filename)
+    configure_file(${file} ${MAYFLY_BUILD_LIBEXEC_DIR}/${subdirectory}/${filename} COPYONLY)
+    if(MAYFLY_INSTALL)
+      install(FILES ${file} DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/mayfly/${subdirectory} COMPONENT framework)
+    endif()
+  endforeach()
+endfunction()
