@@ -1,0 +1,66 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mayfly/exec/command.h"
+#include "mayfly/exec/files.h"
+#include "mayfly/profile/profile.h"
+#include "mayfly/provision/provision.h"
+
+namespace mayfly {
+
+class Session;
+
+/// A running, ready container. Owns it: it is gone when this goes. Move-only. Made by Session::start().
+///
+/// One thread at a time may use a Container; several containers may be used by several threads.
+class Container {
+ public:
+  Container(Container&&) noexcept;
+  /// Tears down the container that was held before.
+  Container& operator=(Container&&) noexcept;
+  ~Container();
+
+  [[nodiscard]] const std::string& name() const noexcept;
+  [[nodiscard]] const Profile& profile() const noexcept;
+  /// IPv4 address on the session's private network; empty without one.
+  [[nodiscard]] const std::string& address() const noexcept;
+  /// For the functions of exec/ and facts/.
+  [[nodiscard]] const Target& target() const noexcept;
+
+  /// Runs a command and waits: `run({"systemctl", "is-active", "nginx"})`. The profile's `env` is added.
+  [[nodiscard]] ExecResult run(const std::vector<std::string>& argv, ExecOptions options = {}) const;
+  /// The strict twin. @throws CommandError, TimeoutError
+  ExecResult check(const std::vector<std::string>& argv, ExecOptions options = {}) const;
+
+  [[nodiscard]] std::string read_file(const std::string& path) const;
+  void write_file(const std::string& path, std::string_view content, mode_t mode = 0644) const;
+  void copy_in(const std::filesystem::path& from, const std::string& to) const;
+  void copy_out(const std::string& from, const std::filesystem::path& to) const;
+
+  /// Runs the profile's provision steps (again): the second run should change nothing.
+  /// @throws ProvisionError
+  ConvergeResult converge() const;
+
+  /// False once its init has died.
+  [[nodiscard]] bool running() const;
+
+  /// Kills and removes it; idempotent. The destructor does the same and logs instead of throwing.
+  void teardown();
+
+  /// Collects what explains a failure, as far as there is any: console.log, lxc.log, journal.log (systemd), processes.txt,
+  /// profile.toml. Never throws: what can't be had is said in the log.
+  void save_artifacts(const std::filesystem::path& directory) const noexcept;
+
+ private:
+  friend class Session;
+  struct State;
+  explicit Container(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mayfly

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "mayfly/keeper/client.h"
+#include "mayfly/session/container.h"
+
+namespace mayfly {
+
+/// What a Container holds on to. Internal to session/.
+struct Container::State {
+  std::shared_ptr<KeeperClient> keeper;
+  std::function<void(std::string_view line)> provision_output;
+  Profile profile;
+  std::string name;
+  std::string address;
+  Target target;
+  bool systemd = false;
+  bool torn_down = false;
+
+  void teardown();
+};
+
+}  // namespace mayfly

@@ -1,0 +1,204 @@
+#include "mayfly/session/session.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cctype>
+#include <exception>
+
+#include "mayfly/exec/readiness.h"
+#include "mayfly/image/content_store.h"
+#include "mayfly/image/image.h"
+#include "mayfly/keeper/client.h"
+#include "mayfly/layer/freeze.h"
+#include "mayfly/session/container_state.h"
+#include "mayfly/session/converge_layer.h"
+#include "mayfly/session/init_choice.h"
+#include "mayfly/support/file_io.h"
+
+namespace mayfly {
+namespace {
+
+/// A converged systemd machine writes out its journal and stops its databases before it is frozen; one that takes longer
+/// is killed, which a journalling file system and a crash-safe service survive.
+constexpr Milliseconds kShutdownGrace{20'000};
+
+std::vector<ReadyWhen> ready_conditions(const Profile& profile, const InitChoice& init) {
+  if (profile.init.ready.empty() && init.systemd) {
+    return {{.kind = ReadyWhen::Kind::systemd, .text = "running"}};
+  }
+  return profile.init.ready;
+}
+
+/// Container names allow [a-z0-9-]; the profile's name may have anything.
+std::string container_name(const Profile& profile, unsigned number) {
+  std::string name;
+  for (const char c : profile.name.substr(0, 32)) {
+    const auto byte = static_cast<unsigned char>(c);
+    name += std::isalnum(byte) != 0 ? static_cast<char>(std::tolower(byte)) : '-';
+  }
+  return fmt::format("{}-{}", name.empty() ? "container" : name, number);
+}
+
+Progress prefixed(const Progress& progress, const std::string& name) {
+  return [progress, name](std::string_view line) { progress(fmt::format("{}: {}", name, line)); };
+}
+
+}  // namespace
+
+struct Session::State {
+  SessionOptions options;
+  std::shared_ptr<KeeperClient> keeper;
+  std::string id;
+  std::atomic<unsigned> next_number{1};
+
+  Image image_of(const Profile& profile);
+  Container start(const Profile& profile, const InitChoice& init, ContainerSpec spec, const StartOptions& options);
+  ContainerSpec spec_for(const Profile& profile, const InitChoice& init, std::vector<std::filesystem::path> lowers);
+  std::filesystem::path converged_layer(const Profile& profile, const Image& image, const InitChoice& init,
+                                        const StartOptions& options);
+};
+
+Image Session::State::image_of(const Profile& profile) {
+  return in_context(fmt::format("preparing image '{}' of profile '{}'", describe(profile.image), profile.name), [&] {
+    return ensure_image(profile.image, options.paths, keeper->build_scope(), prefixed(options.progress, profile.name));
+  });
+}
+
+ContainerSpec Session::State::spec_for(const Profile& profile, const InitChoice& init,
+                                       std::vector<std::filesystem::path> lowers) {
+  return {.name = container_name(profile, next_number++),
+          .hostname = profile.hostname,
+          .profile = profile.file.empty() ? profile.name : profile.file.string(),
+          .lowers = std::move(lowers),
+          .init = init.argv,
+          .systemd = init.systemd,
+          .privileged = profile.privileged,
+          .limits = profile.limits,
+          .network = profile.network,
+          .env = profile.env};
+}
+
+Container Session::State::start(const Profile& profile, const InitChoice& init, ContainerSpec spec,
+                                const StartOptions& start_options) {
+  const std::string name = spec.name;
+  return in_context(fmt::format("starting container '{}'", name), [&] {
+    const StartedContainer started = keeper->start(spec);
+    // The keeper owns it from here on, but only a Container destroys it before the session ends.
+    struct DestroyUnlessDone {
+      KeeperClient& keeper;
+      const std::string& name;
+      bool done = false;
+      ~DestroyUnlessDone() {
+        try {
+          if (!done) {
+            keeper.destroy(name);
+          }
+        } catch (const std::exception& error) {
+          log(LogLevel::error, fmt::format("destroy container '{}' (best effort): {}", name, error.what()));
+        }
+      }
+    } guard{*keeper, name};
+    auto state = std::make_unique<Container::State>(Container::State{.keeper = keeper,
+                                                                     .provision_output = options.provision_output,
+                                                                     .profile = profile,
+                                                                     .name = name,
+                                                                     .address = started.address,
+                                                                     .target = Target::from_init(started.init_pid),
+                                                                     .systemd = init.systemd});
+    Container container(std::move(state));
+    guard.done = true;
+    try {
+      wait_until_ready(
+          container.target(), ready_conditions(profile, init), profile.init.within,
+          [&] { return keeper->exit_of(name); }, prefixed(options.progress, name));
+    } catch (const Error&) {
+      if (!start_options.artifacts_on_failure.empty()) {
+        container.save_artifacts(start_options.artifacts_on_failure);
+      }
+      throw;
+    }
+    return container;
+  });
+}
+
+std::filesystem::path Session::State::converged_layer(const Profile& profile, const Image& image,
+                                                      const InitChoice& init, const StartOptions& start_options) {
+  const std::string key = converge_key(profile, image, init);
+  ContentStore layers(options.paths, options.paths.layers());
+  const Progress progress = prefixed(options.progress, profile.name);
+  const std::filesystem::path entry =
+      layers.ensure(key, keeper->build_scope(), progress, [&](const std::filesystem::path& staging) {
+        progress("converging once; every test gets a clone");
+        ContainerSpec spec = spec_for(profile, init, image.lowers);
+        spec.writable = staging / "writable";
+        // What converges is limited by nothing but the machine: limits are the test's, not the build's.
+        spec.limits = {};
+        std::filesystem::create_directory(spec.writable);
+        const std::string name = spec.name;
+        Container container = start(profile, init, std::move(spec), start_options);
+        try {
+          container.converge();
+        } catch (const Error&) {
+          if (!start_options.artifacts_on_failure.empty()) {
+            container.save_artifacts(start_options.artifacts_on_failure);
+          }
+          throw;
+        }
+        if (!keeper->shut_down(name, kShutdownGrace)) {
+          log(LogLevel::warning,
+              fmt::format("{}: didn't shut down within {} before it was frozen and was killed", name,
+                          to_string(kShutdownGrace)));
+        }
+        container.teardown();
+        freeze(staging / "writable", staging);
+        write_file(staging / "recipe.json", converge_recipe(profile, image, key));
+      });
+  return entry / "upper";
+}
+
+Session::Session(SessionOptions options) : state_(std::make_unique<State>()) {
+  if (!options.provision_output) {
+    options.provision_output = [](std::string_view line) {
+      const std::string text = fmt::format("    | {}\n", line);
+      // One write a line, so that lines of two threads don't mix; a broken stderr is nobody's concern here.
+      std::fwrite(text.data(), 1, text.size(), stderr);
+    };
+  }
+  state_->options = std::move(options);
+  state_->keeper = std::make_shared<KeeperClient>(state_->options.paths);
+  state_->id = state_->keeper->session_id();
+}
+
+Session::~Session() {
+  try {
+    close();
+  } catch (const std::exception& error) {
+    log(LogLevel::error, fmt::format("end session '{}' (best effort): {}", state_->id, error.what()));
+  }
+}
+
+void Session::close() { state_->keeper->close(); }
+
+const std::string& Session::id() const noexcept { return state_->id; }
+
+void Session::prepare_image(const Profile& profile) { (void)state_->image_of(profile); }
+
+Container Session::start_unprovisioned(const Profile& profile, const StartOptions& options) {
+  const Image image = state_->image_of(profile);
+  const InitChoice init = choose_init(profile, image);
+  return state_->start(profile, init, state_->spec_for(profile, init, image.lowers), options);
+}
+
+Container Session::start(const Profile& profile, const StartOptions& options) {
+  if (profile.provision.empty()) {
+    return start_unprovisioned(profile, options);
+  }
+  const Image image = state_->image_of(profile);
+  const InitChoice init = choose_init(profile, image);
+  std::vector<std::filesystem::path> lowers{state_->converged_layer(profile, image, init, options)};
+  lowers.insert(lowers.end(), image.lowers.begin(), image.lowers.end());
+  return state_->start(profile, init, state_->spec_for(profile, init, std::move(lowers)), options);
+}
+
+}  // namespace mayfly
