@@ -7,7 +7,7 @@ namespace mayfly {
 
 enum class LogLevel { debug, info, warning, error };
 
-/// Writes one line to standard error: `mayfly: warning: ...`. Thread-safe; one write(2) a line. Shown from level `info`
+/// Writes one line to standard error: `mayfly: warning: ...`, or for `info` just `mayfly: ...`. Thread-safe; one write(2) a line. Shown from level `info`
 /// up; `MAYFLY_LOG=debug|info|warning|error` chooses.
 void log(LogLevel level, std::string_view message);
 

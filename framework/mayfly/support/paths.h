@@ -36,8 +36,8 @@ struct Paths {
 };
 
 /// A program or file that Mayfly ships: `mayfly-keeper`, `mayfly-init`, `mayfly-enter`, `ansible/...`. Looked up in
-/// $MAYFLY_LIBEXEC_DIR, then ../libexec/mayfly beside the running executable, then the build tree, then the install
-/// prefix.
+/// $MAYFLY_LIBEXEC_DIR alone when it is set, else in ../libexec/mayfly beside the running executable, then in the build
+/// tree, then in the install prefix.
 /// @throws Error that names the places searched
 [[nodiscard]] std::filesystem::path find_shipped(std::string_view name);
 
