@@ -10,28 +10,37 @@
 
 namespace mayfly {
 
-/// An overlay mount as a value. Layers' owners on disk are 0-based; with an id map each layer is attached id-mapped, since
-/// overlayfs itself can't be (mount_setattr(2): EINVAL).
+/// An overlay mount as a value. Layers' owners on disk are 0-based; with an id map each layer is attached id-mapped,
+/// since overlayfs itself can't be (mount_setattr(2): EINVAL).
 struct OverlayPlan {
   std::vector<std::filesystem::path> lowers;  ///< topmost first, at least one, at most 500
-  std::filesystem::path upper;                ///< existing empty directory; on the same file system as work
-  std::filesystem::path work;                 ///< existing empty directory
+  std::filesystem::path upper;                ///< existing empty directory; its mode is the merged root's
+  std::filesystem::path work;                 ///< existing empty directory beside the upper
   std::filesystem::path target;               ///< existing directory to mount on
   std::optional<IdMap> id_map{};
   bool volatile_ = true;  ///< no sync at all: the upper can never be an upper again, and can be a lower
+
+  // How it is mounted; the kernel decides where these are false.
+  bool shift_upper = false;     ///< don't id-map the upper even where that works
+  bool scratch_mounts = false;  ///< attach the layers before mounting even where descriptors of them would do
 };
 
-/// Mounts the plan in the caller's mount namespace, which must be private: the layers pass through scratch mounts next to
-/// `work` (kernel 6.1 refuses detached mounts as layers).
-///
-/// Where the upper's file system can't be id-mapped (tmpfs before 6.3), upper and work are chowned to the id map's base
-/// instead and the result says so: such an upper holds host ids.
-///
-/// @param id_map_namespace from make_id_map_namespace(); needed when the plan has an id map
-/// @throws SystemError with the kernel's own explanation of the failed mount (fsopen(2) log)
 struct OverlayMount {
+  /// The upper's file system can't be id-mapped (tmpfs before 6.3), so upper and work were chowned to the id map's
+  /// base: such an upper holds host ids and is no layer.
   bool upper_holds_host_ids = false;
 };
+
+/// Mounts the plan in the caller's mount namespace, which must be private: on kernels before 6.15 the layers pass
+/// through scratch mounts beside `work`, with the process's working directory moved there for a moment. For
+/// single-threaded processes. After a failure nothing is mounted.
+///
+/// Renames of lower directories give EXDEV (mv copies then), so that an upper never refers to its lowers by name.
+///
+/// @param id_map_namespace from make_id_map_namespace(); needed when the plan has an id map
+/// @throws SystemError with the kernel's own explanation where it gives one (fsopen(2) log, kernel log):
+/// `mount overlay on '/run/x' (overlay: workdir and upperdir must be separate subtrees): Invalid argument`
+/// @throws Error when the plan makes no sense or the kernel mounts it read-only
 OverlayMount mount_overlay(const OverlayPlan& plan, const UniqueFd& id_map_namespace);
 
 }  // namespace mayfly
