@@ -9,6 +9,7 @@
 
 #include "mayfly/container/container_spec.h"
 #include "mayfly/image/image.h"
+#include "mayfly/support/error.h"
 #include "mayfly/support/paths.h"
 #include "mayfly/support/unique_fd.h"
 

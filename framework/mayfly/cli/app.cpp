@@ -1,0 +1,213 @@
+#include "mayfly/cli/app.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <memory>
+
+#include "mayfly/cli/commands.h"
+#include "mayfly/cli/exit_code.h"
+#include "mayfly/cli/usage_error.h"
+#include "mayfly/profile/diagnostic.h"
+#include "mayfly/provision/provision.h"
+#include "mayfly/support/log.h"
+
+namespace mayfly {
+namespace {
+
+constexpr auto kOverview = R"(Examples:
+  mayfly doctor                           what this host can do
+  mayfly verify web.toml                  create, converge, idempotence, verify, destroy
+  mayfly run web.toml -- nginx -t         one command in a clean, converged container
+  mayfly shell web.toml                   look around inside
+
+Exit codes:
+  0  ok
+  1  the thing under test failed: a manifest, a check, idempotence
+  2  wrong command line or profile
+  3  Mayfly or the host failed: no privileges, no such image, disk full
+  n  'run' and 'shell': the command's own code; 128 + n when signal n ended it
+)";
+
+constexpr auto kRunExamples = R"(Examples:
+  mayfly run web.toml -- nginx -t
+  mayfly run web.toml --user www-data -- sh -c 'id; pwd'
+  tar c site | mayfly run web.toml -- tar x -C /srv
+
+Exit code: the command's own; 128 + n when signal n ended it; 2 wrong profile; 3 Mayfly or the host failed.
+)";
+
+constexpr auto kVerifyExamples = R"(Examples:
+  mayfly verify web.toml
+  mayfly verify web.toml --junit build/web.xml --artifacts build/web-artifacts
+
+Exit code: 0 all steps passed; 1 the machine failed; 2 wrong profile; 3 Mayfly or the host failed.
+)";
+
+constexpr auto kShellExamples = R"(Examples:
+  mayfly shell web.toml
+  mayfly shell web.toml --no-provision -- /bin/dash
+)";
+
+/// CLI11's help, with a usage line that knows the `-- COMMAND` part.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string usage = CLI::Formatter::make_usage(app, std::move(name));
+    usage.erase(usage.find_last_not_of('\n') + 1);
+    if (app->get_name() == "run") usage += " -- COMMAND [ARGUMENT...]";
+    if (app->get_name() == "shell") usage += " [-- COMMAND [ARGUMENT...]]";
+    return usage + "\n";
+  }
+};
+
+/// What stands on the command line.
+struct CommandLine {
+  ColourChoice colour = ColourChoice::automatic;
+  RunArguments run;
+  VerifyArguments verify;
+  std::vector<std::string> env;
+  bool no_provision = false;
+  bool json = false;
+};
+
+void add_run_options(CLI::App& command, CommandLine& line) {
+  command.add_option("PROFILE", line.run.profile, "the machine's TOML file")->required();
+  command.add_option("-u,--user", line.run.user, "name or number of a user in the container (default: root)")
+      ->type_name("USER");
+  command.add_option("-w,--workdir", line.run.directory, "working directory in the container")->type_name("DIR");
+  command.add_option("-e,--env", line.env, "NAME=VALUE, added to the environment; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  command.add_flag("--no-provision", line.no_provision, "leave out the profile's [[provision]] steps");
+}
+
+void add_subcommands(CLI::App& app, CommandLine& line) {
+  CLI::App* run = app.add_subcommand("run", "Run one command in a clean container");
+  add_run_options(*run, line);
+  run->add_option("-t,--timeout", line.run.timeout, "kill the command after this time, such as 90s or 5min")
+      ->type_name("TIME");
+  run->footer(kRunExamples);
+
+  CLI::App* verify = app.add_subcommand("verify", "Create, converge, idempotence, verify, destroy");
+  verify->add_option("PROFILE", line.verify.profile, "the machine's TOML file")->required();
+  verify->add_option("--junit", line.verify.junit, "write a JUnit report")->type_name("FILE");
+  verify->add_option("--artifacts", line.verify.artifacts, "save the container's logs there when a step fails")
+      ->type_name("DIR");
+  verify->add_flag("--keep", line.verify.keep, "open a shell in the container before it is destroyed");
+  verify->add_flag("-q,--quiet", line.verify.quiet, "don't show the provisioners' output and progress");
+  verify->footer(kVerifyExamples);
+
+  CLI::App* shell = app.add_subcommand("shell", "Open a shell in a clean container");
+  add_run_options(*shell, line);
+  shell->footer(kShellExamples);
+
+  CLI::App* ps = app.add_subcommand("ps", "List the sessions and containers of this host");
+  ps->add_flag("--json", line.json, "as JSON");
+  app.add_subcommand("gc", "Remove what killed sessions left behind; live ones aren't touched");
+  app.add_subcommand("doctor", "Probe what this host can do, and say what to change");
+  app.add_subcommand("version", "Print the version");
+}
+
+std::map<std::string, std::string> parse_env(const std::vector<std::string>& pairs) {
+  std::map<std::string, std::string> env;
+  for (const std::string& pair : pairs) {
+    const std::size_t equals = pair.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      throw UsageError(fmt::format("--env '{}' isn't of the form NAME=VALUE", pair));
+    }
+    env[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return env;
+}
+
+int dispatch(const std::string& name, CommandLine& line) {
+  const Console console(
+      wants_colour(line.colour, isatty(STDOUT_FILENO) != 0, std::getenv("NO_COLOR"), std::getenv("TERM")));
+  line.run.env = parse_env(line.env);
+  line.run.provision = !line.no_provision;
+  if (name == "run") {
+    if (line.run.command.empty()) {
+      throw UsageError("'mayfly run' needs a command after '--': mayfly run web.toml -- nginx -t");
+    }
+    return run_command(line.run);
+  }
+  if (name == "shell") return shell_command(line.run);
+  if (name == "verify") return verify_command(line.verify, console);
+  if (name == "ps") return ps_command(line.json, console);
+  if (name == "gc") return gc_command(console);
+  if (name == "doctor") return doctor_command(console);
+  console.line("mayfly " MAYFLY_VERSION);
+  return kExitOk;
+}
+
+int parse_and_dispatch(std::vector<std::string> arguments) {
+  CommandLine line;
+  // What follows `--` belongs to the container's command to the letter; CLI11 would take '[a,b]' apart.
+  if (const auto mark = std::find(arguments.begin(), arguments.end(), "--"); mark != arguments.end()) {
+    line.run.command.assign(mark + 1, arguments.end());
+    arguments.erase(mark, arguments.end());
+  }
+
+  CLI::App app("Clean system containers for tests: described by a TOML profile, gone afterwards.", "mayfly");
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.get_formatter()->column_width(30);
+  app.footer(kOverview);
+  app.fallthrough();
+  const std::map<std::string, ColourChoice> choices{
+      {"auto", ColourChoice::automatic}, {"always", ColourChoice::always}, {"never", ColourChoice::never}};
+  app.add_option("--color", line.colour, "auto (default: on a terminal, unless NO_COLOR is set), always or never")
+      ->transform(CLI::CheckedTransformer(choices).description(""))
+      ->type_name("WHEN");
+  app.set_version_flag("--version", "mayfly " MAYFLY_VERSION, "print the version");
+  add_subcommands(app, line);
+  app.require_subcommand(0, 1);
+
+  try {
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    app.parse(std::move(arguments));
+  } catch (const CLI::Success& wanted) {
+    return app.exit(wanted);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(error.what());
+  }
+  const auto chosen = app.get_subcommands();
+  if (chosen.empty()) {
+    fmt::print(stderr, "{}", app.help());
+    return kExitUsage;
+  }
+  const std::string name = chosen.front()->get_name();
+  if (!line.run.command.empty() && name != "run" && name != "shell") {
+    throw UsageError(fmt::format("'mayfly {}' takes no command after '--'", name));
+  }
+  return dispatch(name, line);
+}
+
+}  // namespace
+
+int run_app(std::vector<std::string> arguments) {
+  try {
+    return parse_and_dispatch(std::move(arguments));
+  } catch (const ProfileError& error) {
+    // It begins with file and line, for editors; in terminals that is what is clickable.
+    fmt::print(stderr, "{}\n", error.what());
+    return kExitUsage;
+  } catch (const UsageError& error) {
+    log(LogLevel::error, fmt::format("{}\n  hint: 'mayfly --help' lists the commands and their options", error.what()));
+    return kExitUsage;
+  } catch (const ProvisionError& error) {
+    log(LogLevel::error, error.what());
+    return kExitFailed;
+  } catch (const std::exception& error) {
+    log(LogLevel::error, error.what());
+    return kExitError;
+  }
+}
+
+}  // namespace mayfly

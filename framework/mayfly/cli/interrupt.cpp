@@ -1,0 +1,95 @@
+#include "mayfly/cli/interrupt.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <exception>
+#include <thread>
+#include <utility>
+
+#include "mayfly/support/error.h"
+#include "mayfly/support/log.h"
+#include "mayfly/support/unique_fd.h"
+
+namespace mayfly {
+namespace {
+
+constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
+
+// A signal handler can reach globals only.
+std::atomic<int> g_write_end{-1};
+std::atomic<bool> g_ignore_interrupt{false};
+std::atomic<int> g_signals_seen{0};
+
+void on_signal(int signal) noexcept {
+  if (signal == SIGINT && g_ignore_interrupt) return;
+  if (g_signals_seen.fetch_add(1) > 0) _exit(128 + signal);
+  const int saved_errno = errno;
+  const auto byte = static_cast<unsigned char>(signal);
+  // The pipe has room for the one byte that is ever written.
+  [[maybe_unused]] const ssize_t written = write(g_write_end, &byte, 1);
+  errno = saved_errno;
+}
+
+}  // namespace
+
+struct InterruptGuard::State {
+  UniqueFd read_end, write_end;
+  std::function<void()> tear_down;
+  std::array<struct sigaction, kSignals.size()> previous{};
+  std::thread watcher;
+
+  void watch() noexcept {
+    unsigned char signal = 0;
+    ssize_t got = 0;
+    do {
+      got = read(read_end.get(), &signal, 1);
+    } while (got < 0 && errno == EINTR);
+    if (got != 1) return;
+    try {
+      tear_down();
+    } catch (const std::exception& error) {
+      log(LogLevel::error, error.what());
+    }
+    log(LogLevel::info, "interrupted; everything was removed");
+    _exit(128 + signal);
+  }
+};
+
+InterruptGuard::InterruptGuard(std::function<void()> tear_down) : state_(std::make_unique<State>()) {
+  int ends[2] = {-1, -1};
+  if (pipe2(ends, O_CLOEXEC) != 0) throw SystemError("create a pipe");
+  state_->read_end = UniqueFd(ends[0]);
+  state_->write_end = UniqueFd(ends[1]);
+  state_->tear_down = std::move(tear_down);
+  g_write_end = ends[1];
+  g_signals_seen = 0;
+  g_ignore_interrupt = false;
+  state_->watcher = std::thread([state = state_.get()] { state->watch(); });
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals.at(i), &action, &state_->previous.at(i));
+}
+
+InterruptGuard::~InterruptGuard() {
+  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals.at(i), &state_->previous.at(i), nullptr);
+  wait_if_interrupted();
+  g_write_end = -1;
+  state_->write_end.reset();  // end of file ends the watcher
+  state_->watcher.join();
+}
+
+void InterruptGuard::leave_interrupts_to_child(bool leave) { g_ignore_interrupt = leave; }
+
+void InterruptGuard::wait_if_interrupted() const {
+  // The watcher ends the process.
+  while (g_signals_seen > 0) pause();
+}
+
+}  // namespace mayfly
