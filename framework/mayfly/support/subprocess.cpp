@@ -70,6 +70,13 @@ class OutputStream {
     read_next();
   }
 
+  // No new read; one that has data already still delivers it.
+  void stop_reading() {
+    stopped_ = true;
+    ErrorCode ignored;
+    descriptor_.cancel(ignored);
+  }
+
   // A background process may keep the pipe open for ever; what the child itself wrote is in the pipe already.
   void take_rest() {
     ErrorCode error;
@@ -95,13 +102,16 @@ class OutputStream {
         return;
       }
       on_piece_({buffer_.data(), count});
-      read_next();
+      if (!stopped_) {
+        read_next();
+      }
     });
   }
 
   asio::posix::stream_descriptor descriptor_;
   std::function<void(std::string_view)> on_piece_;
   std::array<char, 65536> buffer_;
+  bool stopped_ = false;
 };
 
 std::string describe_exit(int exit_code) {
@@ -145,7 +155,8 @@ class RunningProcess {
     process_.async_wait([&](const ErrorCode& /*an exit code comes in any case*/, int) {
       ended_ = true;
       timer.cancel();
-      context_.stop();
+      out_->stop_reading();
+      err_->stop_reading();
     });
     try {
       context_.run();
@@ -216,9 +227,9 @@ ProcessResult run(const std::vector<std::string>& argv, const ProcessOptions& op
   const auto begin = std::chrono::steady_clock::now();
   RunningProcess process(argv, options);
   if (!process.wait()) {
-    throw TimeoutError(
-        with_tail(fmt::format("command {} still ran after {} and was killed", shell_quote(argv), to_string(*options.timeout)),
-                  process.output()));
+    throw TimeoutError(with_tail(
+        fmt::format("command {} still ran after {} and was killed", shell_quote(argv), to_string(*options.timeout)),
+        process.output()));
   }
   ProcessResult result = std::move(process.result);
   result.exit_code = process.exit_code();
