@@ -19,6 +19,7 @@ namespace mayfly {
 ///   layers/<key>/                 a frozen converge layer: upper/ and recipe.json
 ///   staging/<random>/             what is being built; renamed into place when whole
 ///   locks/<key>                   flock(2): held by the process that builds <key>
+///   digests/<file state>          a tarball's digest, so that it isn't read again while it is the same file
 /// ```
 struct Paths {
   std::filesystem::path runtime;
@@ -33,6 +34,7 @@ struct Paths {
   [[nodiscard]] std::filesystem::path layers() const { return store / "layers"; }
   [[nodiscard]] std::filesystem::path staging() const { return store / "staging"; }
   [[nodiscard]] std::filesystem::path locks() const { return store / "locks"; }
+  [[nodiscard]] std::filesystem::path digests() const { return store / "digests"; }
 };
 
 /// A program or file that Mayfly ships: `mayfly-keeper`, `mayfly-init`, `mayfly-enter`, `ansible/...`. Looked up in
