@@ -1,0 +1,17 @@
+# shellcheck shell=bash
+# Sourced by tests/run.sh, examples/run.sh and .ci/run.
+
+# build_mayfly PRESET TARGET: configures and builds in build/PRESET, quietly unless something is wrong.
+build_mayfly() {
+  local preset=$1 target=$2 log options=()
+  if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+  mkdir -p "build/$preset"
+  log=build/$preset/configure.log
+  echo "==> configuring build/$preset"
+  if ! cmake --preset "$preset" "${options[@]}" >"$log" 2>&1; then
+    cat "$log" >&2
+    return 1
+  fi
+  echo "==> building ($(nproc) processors)"
+  cmake --build --preset "$preset" --target "$target"
+}

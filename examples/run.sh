@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# examples/run.sh [NUMBER...]: installs what is missing, builds the examples and runs them, one after the other; exits
+# with 0 when all pass. `examples/run.sh 01` runs the first alone. Needs root.
+#
+# The first needs no download: it runs on the host's own root file system. The others build a Debian image when they run
+# for the first time (a minute or so each) and keep it in the store (/var/cache/mayfly).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+selected=()
+for number in "${@:-}"; do
+  matches=(examples/"$number"*/)
+  if [ ! -d "${matches[0]}" ]; then
+    echo "examples/run.sh: no example '$number'; there are:" examples/*/ >&2
+    exit 2
+  fi
+  for directory in "${matches[@]}"; do selected+=("$(basename "$directory")"); done
+done
+if [ "$(id -u)" != 0 ]; then
+  echo "examples/run.sh: containers need root; run: sudo examples/run.sh $*" >&2
+  exit 3
+fi
+
+cmake/install-dependencies.sh build run
+. cmake/build.sh
+build_mayfly "${MAYFLY_PRESET:-dev}" examples
+
+failed=()
+for example in "${selected[@]}"; do
+  printf '\n==> %s: %s\n' "$example" "$(sed -n '1s/^# *//p' "examples/$example/README.md")"
+  "build/${MAYFLY_PRESET:-dev}/examples/$example/${example#*-}_test" || failed+=("$example")
+done
+echo
+if [ ${#failed[@]} -gt 0 ]; then
+  echo "==> failed: ${failed[*]}"
+  exit 1
+fi
+echo "==> all passed: ${selected[*]}"
