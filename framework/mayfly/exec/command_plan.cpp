@@ -1,0 +1,100 @@
+#include "mayfly/exec/command_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "mayfly/exec/files.h"
+#include "mayfly/support/error.h"
+
+namespace mayfly {
+namespace {
+
+constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+std::string read_if_exists(const Target& target, const std::string& path) {
+  return file_status(target, path) ? read_file(target, path) : std::string();
+}
+
+Account account_for(const Target& target, const std::string& user) {
+  if (user.empty()) {
+    return {.name = "root", .home = "/root", .groups = {0}};
+  }
+  auto account = find_account(read_if_exists(target, "/etc/passwd"), read_if_exists(target, "/etc/group"), user);
+  if (!account) {
+    throw Error(fmt::format("the container has no user '{}'", user));
+  }
+  return *account;
+}
+
+void refuse_nul(const std::string& text, const char* what) {
+  if (text.find('\0') != std::string::npos) {
+    throw Error(fmt::format("{} of a command in a container has a NUL byte in it", what));
+  }
+}
+
+}  // namespace
+
+SpawnPlan plan_command(const Target& target, const std::vector<std::string>& argv, const ExecOptions& options) {
+  if (argv.empty()) {
+    throw Error("no command to run in the container: argv is empty");
+  }
+  for (const std::string& argument : argv) {
+    refuse_nul(argument, "an argument");
+  }
+  SpawnPlan plan{.argv = argv, .account = account_for(target, options.user)};
+  if (!options.cwd.empty()) {
+    refuse_nul(options.cwd, "the working directory");
+    plan.cwd = options.cwd;
+  } else if (!options.user.empty()) {
+    plan.cwd = plan.account.home;
+    plan.fallback_cwd = "/";
+  }
+  std::map<std::string, std::string> environment{
+      {"PATH", kPath},          {"HOME", plan.account.home}, {"USER", plan.account.name}, {"LOGNAME", plan.account.name},
+      {"LANG", "C.UTF-8"}, {"TERM", "dumb"}};
+  for (const auto& [name, value] : options.env) {
+    if (name.empty() || name.find('=') != std::string::npos) {
+      throw Error(fmt::format("'{}' is no name for an environment variable", name));
+    }
+    refuse_nul(name, "a variable's name");
+    refuse_nul(value, "a variable");
+    environment[name] = value;
+  }
+  for (const auto& [name, value] : environment) {
+    plan.environment.push_back(name + "=" + value);
+  }
+  plan.candidates = program_candidates(argv.front(), environment["PATH"]);
+  return plan;
+}
+
+ExecFailure explain_exec_failure(const Target& target, const SpawnPlan& plan, int exec_error) {
+  constexpr int kNotFound = 127;
+  constexpr int kNotExecutable = 126;
+  const std::string& program = plan.argv.front();
+  const bool missing = exec_error == ENOENT || exec_error == ENOTDIR;
+  if (!missing) {
+    char buffer[256];
+    return {kNotExecutable, fmt::format("mayfly: '{}' can't be executed: {}\n", program,
+                                        strerror_r(exec_error, buffer, sizeof buffer))};
+  }
+  const auto exists = [&](const std::string& path) { return path.starts_with('/') && file_status(target, path); };
+  if (std::any_of(plan.candidates.begin(), plan.candidates.end(), exists)) {
+    return {kNotFound, fmt::format("mayfly: '{}' can't be executed: its interpreter or dynamic loader doesn't exist in the "
+                                   "container\n", program)};
+  }
+  if (program.find('/') != std::string::npos) {
+    return {kNotFound, fmt::format("mayfly: '{}' not found in the container\n", program)};
+  }
+  std::string_view path;
+  for (const std::string& variable : plan.environment) {
+    if (variable.starts_with("PATH=")) {
+      path = std::string_view(variable).substr(5);
+    }
+  }
+  return {kNotFound, fmt::format("mayfly: '{}' not found in the container's PATH ({})\n", program, path)};
+}
+
+}  // namespace mayfly

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mayfly/exec/command.h"
+#include "mayfly/exec/spawn.h"
+
+namespace mayfly {
+
+/// What run() and run_attached() start, without its stdio.
+/// @throws Error when there is no command, a variable's name is none, or the container has no such user
+[[nodiscard]] SpawnPlan plan_command(const Target& target, const std::vector<std::string>& argv,
+                                     const ExecOptions& options);
+
+/// Why a program could not be executed, as a shell reports it: a line for standard error and the exit code, 127 when there is
+/// no such program, else 126.
+struct ExecFailure {
+  int exit_code = 0;
+  std::string line;  ///< "mayfly: 'foo' not found in PATH (/usr/bin:/bin)"
+};
+[[nodiscard]] ExecFailure explain_exec_failure(const Target& target, const SpawnPlan& plan, int exec_error);
+
+}  // namespace mayfly

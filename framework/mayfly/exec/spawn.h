@@ -1,0 +1,69 @@
+#pragma once
+
+#include <sys/resource.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "mayfly/exec/accounts.h"
+#include "mayfly/exec/target.h"
+
+namespace mayfly {
+
+// Entering a container: the thin layer of system calls below run() and the functions of files.h.
+
+/// A process to be started in a container, as a value.
+struct SpawnPlan {
+  std::vector<std::string> argv;
+  std::vector<std::string> environment;       ///< "NAME=value"
+  std::vector<std::string> candidates;        ///< paths to execute: the first that exists is it (execvp(3))
+  Account account{.name = "root", .groups = {0}};
+  std::string cwd = "/";
+  std::string fallback_cwd{};                 ///< when `cwd` can't be entered; empty: that is an error
+  std::array<int, 3> stdio{-1, -1, -1};
+  bool controlling_terminal = false;          ///< stdio[0] is a terminal, and becomes the new session's
+};
+
+/// The paths that execvp(3) would try for `program` with the given PATH.
+[[nodiscard]] std::vector<std::string> program_candidates(const std::string& program, std::string_view path);
+
+/// A process in a container whose parent is the caller. Killed and reaped when it goes.
+class ContainerProcess {
+ public:
+  /// Starts the plan's program as a member of `leaf_cgroup` (-1: of the caller's), in all of the container's namespaces and
+  /// below its limits, with init's capability bounds and system call filter, in a session of its own, umask 022, default
+  /// signal handlers and soft resource limits, and no open file but its stdio. It dies with the calling thread.
+  ///
+  /// A program that can't be executed is no exception: see exec_error().
+  /// @throws Error when the container has stopped, SystemError naming the step that failed
+  [[nodiscard]] static ContainerProcess start(const Target& target, const SpawnPlan& plan, int leaf_cgroup);
+
+  ContainerProcess(ContainerProcess&& other) noexcept;
+  ContainerProcess& operator=(ContainerProcess&& other) noexcept;
+  ~ContainerProcess();
+
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  [[nodiscard]] int pidfd() const noexcept { return pidfd_.get(); }
+  /// Why the program could not be executed (ENOENT, EACCES, ...); 0 when it runs.
+  [[nodiscard]] int exec_error() const noexcept { return exec_error_; }
+
+  void kill() const noexcept;
+  /// Waits for its end and reaps it. @return its exit code, 128 + n when signal n ended it
+  [[nodiscard]] int wait();
+
+ private:
+  ContainerProcess() = default;
+  void discard() noexcept;
+  pid_t pid_ = -1;
+  UniqueFd pidfd_;
+  int exec_error_ = 0;
+};
+
+/// Calls `work` as the container's root in its namespaces (not its pid namespace), in a child that shares memory and, with
+/// `share_files`, descriptors; the rules of vm_child.h hold for it. The calling thread waits.
+/// @return what `work` returned: 0 or an errno
+/// @throws Error when the container has stopped
+int call_in_container(const Target& target, int (*work)(void*), void* argument, bool share_files = false);
+
+}  // namespace mayfly

@@ -1,0 +1,131 @@
+#include "mayfly/exec/vm_child.h"
+
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "mayfly/support/error.h"
+
+namespace mayfly {
+namespace {
+
+constexpr std::size_t kGuard = 64 * 1024;  // a page of any size that Linux has on our architectures
+
+/// The child goes on with `entry(argument)` on its own stack and never comes back here: a plain system call wrapper would
+/// return in the child to a frame that isn't on its stack.
+MAYFLY_VM_CHILD long clone3_and_call(clone_args* args, void (*entry)(void*), void* argument) noexcept {
+#if defined(__x86_64__)
+  long result = SYS_clone3;
+  asm volatile(
+      "syscall\n\t"
+      "testq %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xorl %%ebp, %%ebp\n\t"
+      "movq %[argument], %%rdi\n\t"
+      "callq *%[entry]\n\t"
+      "hlt\n"
+      "1:"
+      : "+a"(result)
+      : "D"(args), "S"(sizeof *args), [entry] "r"(entry), [argument] "r"(argument)
+      : "rcx", "r11", "memory");
+  return result;
+#elif defined(__aarch64__)
+  register long number asm("x8") = SYS_clone3;
+  register long result asm("x0") = as_word(args);
+  register long size asm("x1") = sizeof *args;
+  register void (*function)(void*) asm("x9") = entry;
+  register void* parameter asm("x10") = argument;
+  asm volatile(
+      "svc #0\n\t"
+      "cbnz x0, 1f\n\t"
+      "mov x29, #0\n\t"
+      "mov x0, x10\n\t"
+      "blr x9\n\t"
+      "brk #0\n"
+      "1:"
+      : "+r"(result)
+      : "r"(number), "r"(size), "r"(function), "r"(parameter)
+      : "memory");
+  return result;
+#else
+  static_cast<void>(args), static_cast<void>(entry), static_cast<void>(argument);
+  return -ENOSYS;
+#endif
+}
+
+struct Trampoline {
+  void (*entry)(void*);
+  void* argument;
+};
+
+MAYFLY_VM_CHILD int trampoline(void* argument) noexcept {
+  const Trampoline* target = static_cast<Trampoline*>(argument);
+  target->entry(target->argument);
+  return 0;
+}
+
+}  // namespace
+
+ChildStack::ChildStack()
+    : mapping_(::mmap(nullptr, kGuard + kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0)) {
+  if (mapping_ == MAP_FAILED) {
+    throw SystemError("map a stack for a child");
+  }
+  ::mprotect(mapping_, kGuard, PROT_NONE);
+  lowest_ = static_cast<char*>(mapping_) + kGuard;
+}
+
+ChildStack::~ChildStack() { ::munmap(mapping_, kGuard + kSize); }
+
+long vm_clone(const VmClone& clone) noexcept {
+  const std::uint64_t flags = clone.flags | CLONE_VM | CLONE_VFORK;
+  clone_args args{};
+  args.flags = flags;
+  args.parent_tid = reinterpret_cast<std::uintptr_t>(clone.parent_tid);
+  args.stack = reinterpret_cast<std::uintptr_t>(clone.stack_lowest);
+  args.stack_size = ChildStack::kSize;
+  if (clone.cgroup_fd >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<std::uint64_t>(clone.cgroup_fd);
+  }
+  const long child = clone3_and_call(&args, clone.entry, clone.argument);
+  if (child != -ENOSYS || clone.cgroup_fd >= 0) {
+    return child;
+  }
+  // Seccomp profiles of container engines answer ENOSYS to clone3(2), whose flags they can't look at.
+  Trampoline target{clone.entry, clone.argument};
+  const int id = ::clone(trampoline, static_cast<char*>(clone.stack_lowest) + ChildStack::kSize, static_cast<int>(flags),
+                         &target, clone.parent_tid);
+  return id < 0 ? -errno : id;
+}
+
+long child_call(long number, long a, long b, long c, long d, long e) noexcept {
+  const long result = ::syscall(number, a, b, c, d, e);
+  return result == -1 ? -errno : result;
+}
+
+void child_exit(int status) noexcept {
+  while (true) {
+    ::syscall(SYS_exit_group, status);
+  }
+}
+
+VmChildScope::VmChildScope() : dumpable_(::prctl(PR_GET_DUMPABLE)), errno_(errno) {
+  const std::uint64_t all = ~std::uint64_t{0};
+  ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &signals_, sizeof all);
+}
+
+VmChildScope::~VmChildScope() {
+  if (dumpable_ == 1 && ::prctl(PR_GET_DUMPABLE) != 1) {
+    ::prctl(PR_SET_DUMPABLE, 1);
+  }
+  ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &signals_, nullptr, sizeof signals_);
+  errno = errno_;
+}
+
+}  // namespace mayfly

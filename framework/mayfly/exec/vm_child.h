@@ -1,0 +1,79 @@
+#pragma once
+
+#include <sched.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace mayfly {
+
+// Children that share the caller's memory while the calling thread is suspended, as vfork(2) makes them: no page tables to
+// copy, so the cost doesn't grow with the test process, and the child hands back what went wrong by writing it down.
+//
+// Code in such a child may use raw system calls and memory prepared by the caller, and nothing else: another thread may hold
+// any lock, and libc's setuid() and friends would change the caller's threads.
+
+/// For functions that run in such a child: sanitizers would take its stack for a wild one.
+#define MAYFLY_VM_CHILD [[gnu::no_sanitize_address, gnu::no_sanitize_thread, gnu::no_sanitize_undefined]]
+
+/// The stack of a child, with a guard page below it.
+class ChildStack {
+ public:
+  static constexpr std::size_t kSize = 64 * 1024;
+  /// @throws SystemError
+  ChildStack();
+  ChildStack(const ChildStack&) = delete;
+  ChildStack& operator=(const ChildStack&) = delete;
+  ~ChildStack();
+  [[nodiscard]] void* lowest() const noexcept { return lowest_; }
+
+ private:
+  void* mapping_;
+  void* lowest_;
+};
+
+/// clone3(2) with CLONE_VM and CLONE_VFORK. The child starts with all signals blocked if the caller has them blocked, and
+/// must end by execve(2) or child_exit().
+struct VmClone {
+  std::uint64_t flags = 0;  ///< more CLONE_* flags
+  void* stack_lowest = nullptr;
+  int* parent_tid = nullptr;  ///< with CLONE_PARENT_SETTID: gets the child's id before it runs
+  int cgroup_fd = -1;         ///< the child starts in this cgroup (v2): no migration, which can wait 15 ms for RCU
+  void (*entry)(void*) = nullptr;
+  void* argument = nullptr;
+};
+
+/// @return the child's process id in the caller's pid namespace, or -errno; ENOSYS where clone3(2) is filtered out and
+///   `cgroup_fd` is set
+MAYFLY_VM_CHILD long vm_clone(const VmClone& clone) noexcept;
+
+/// A system call in a child; libc's wrapper is a few instructions and takes no lock.
+/// @return the result, or -errno
+MAYFLY_VM_CHILD long child_call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0) noexcept;
+
+[[noreturn]] MAYFLY_VM_CHILD void child_exit(int status) noexcept;
+
+/// Pointers as system call arguments.
+template <typename T>
+MAYFLY_VM_CHILD inline long as_word(const T* pointer) noexcept {
+  return static_cast<long>(reinterpret_cast<std::uintptr_t>(pointer));
+}
+
+/// Blocks all signals of the thread, libc's internal ones too, so that no handler of the caller ever runs in a child, and
+/// keeps the caller's "dumpable" attribute, which lives in the shared memory descriptor and is lost when a child changes its
+/// credentials.
+class VmChildScope {
+ public:
+  VmChildScope();
+  VmChildScope(const VmChildScope&) = delete;
+  VmChildScope& operator=(const VmChildScope&) = delete;
+  ~VmChildScope();
+
+ private:
+  std::uint64_t signals_ = 0;
+  int dumpable_;
+  int errno_;
+};
+
+}  // namespace mayfly
