@@ -10,9 +10,9 @@ namespace mayfly {
 
 /// One thing that is wrong in a profile, with its place.
 struct Diagnostic {
-  int line = 0;      ///< from 1
-  int column = 0;    ///< from 1
-  int length = 1;    ///< columns that the caret range covers, at least 1
+  int line = 0;    ///< from 1
+  int column = 0;  ///< from 1
+  int length = 1;  ///< columns that the caret range covers, at least 1
   std::string message;
   std::string hint;  ///< empty: none
   friend auto operator<=>(const Diagnostic&, const Diagnostic&) = default;

@@ -44,16 +44,16 @@ using ImageRecipe = std::variant<HostImage, DebianImage, TarballImage, Directory
 struct ReadyWhen {
   enum class Kind { systemd, unit, port, command, file };
   Kind kind{};
-  std::string text{};                ///< systemd: "running" or "degraded"; unit: its name; file: its path
-  int port = 0;                      ///< TCP port that listens
-  std::vector<std::string> argv{};   ///< command: ready once it exits with 0
+  std::string text{};               ///< systemd: "running" or "degraded"; unit: its name; file: its path
+  int port = 0;                     ///< TCP port that listens
+  std::vector<std::string> argv{};  ///< command: ready once it exits with 0
   friend bool operator==(const ReadyWhen&, const ReadyWhen&) = default;
 };
 
 /// `[init]`: what runs as process 1, and when it counts as booted.
 struct InitSettings {
-  /// Absolute path and arguments. Empty: `/sbin/init` where the image has one and its source isn't "host", else Mayfly's
-  /// own small init, which only reaps.
+  /// Absolute path and arguments. Empty: `/sbin/init` where the image has one and its source isn't "host", else
+  /// Mayfly's own small init, which only reaps.
   std::vector<std::string> command{};
   /// All have to hold. Empty: with systemd as init, `systemd = "running"`; else as soon as init runs.
   std::vector<ReadyWhen> ready{};
@@ -63,10 +63,11 @@ struct InitSettings {
 
 /// `[limits]`: what isn't set isn't limited.
 struct Limits {
-  std::optional<Bytes> memory{};      ///< memory of all processes, page cache and the writable layer, when that is in memory
-  std::optional<double> cpus{};       ///< CPU time a wall-clock second: 1.5 is one and a half processors
+  std::optional<Bytes>
+      memory{};                  ///< memory of all processes, page cache and the writable layer, when that is in memory
+  std::optional<double> cpus{};  ///< CPU time a wall-clock second: 1.5 is one and a half processors
   std::optional<std::uint64_t> pids{};  ///< processes and threads
-  std::optional<Bytes> disk{};        ///< size of the writable layer; writes beyond it fail with ENOSPC
+  std::optional<Bytes> disk{};          ///< size of the writable layer; writes beyond it fail with ENOSPC
   friend bool operator==(const Limits&, const Limits&) = default;
 };
 
@@ -95,9 +96,9 @@ struct AnsibleStep {
 
 /// `[[provision]] puppet = ...`
 struct PuppetStep {
-  std::filesystem::path manifest;                     ///< absolute path on the host; its directory goes with it
-  std::vector<std::filesystem::path> modules{};       ///< module directories on the host, absolute
-  std::map<std::string, std::string> facts{};         ///< external facts (FACTER_x)
+  std::filesystem::path manifest;                ///< absolute path on the host; its directory goes with it
+  std::vector<std::filesystem::path> modules{};  ///< module directories on the host, absolute
+  std::map<std::string, std::string> facts{};    ///< external facts (FACTER_x)
   friend bool operator==(const PuppetStep&, const PuppetStep&) = default;
 };
 
@@ -107,16 +108,17 @@ struct ProvisionStep {
   friend bool operator==(const ProvisionStep&, const ProvisionStep&) = default;
 };
 
-/// A machine as a TOML file describes it: a plain value, complete and checked; nothing in it depends on the host's state.
+/// A machine as a TOML file describes it: a plain value, complete and checked; nothing in it depends on the host's
+/// state.
 struct Profile {
-  std::string name;             ///< the file's stem
-  std::filesystem::path file;   ///< where it was read from; empty for a profile made from text
+  std::string name;            ///< the file's stem
+  std::filesystem::path file;  ///< where it was read from; empty for a profile made from text
   ImageRecipe image{HostImage{}};
   InitSettings init{};
   Limits limits{};
   Network network = Network::none;
-  bool privileged = false;      ///< true: the container's root is the host's root (no user namespace)
-  std::string hostname;         ///< default: the name
+  bool privileged = false;                   ///< true: the container's root is the host's root (no user namespace)
+  std::string hostname;                      ///< default: the name
   std::map<std::string, std::string> env{};  ///< for every command
   std::vector<ProvisionStep> provision{};
   std::vector<Check> checks{};

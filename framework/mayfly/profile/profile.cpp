@@ -1,0 +1,126 @@
+#include "mayfly/profile/profile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "mayfly/profile/diagnostic.h"
+#include "mayfly/profile/sections.h"
+#include "mayfly/profile/values.h"
+#include "mayfly/support/file_io.h"
+
+namespace mayfly {
+namespace {
+
+constexpr std::array<std::string_view, 3> kNetworks = {"none", "host", "nat"};
+constexpr std::size_t kLongestLabel = 63;     // RFC 1035
+constexpr std::size_t kLongestHostname = 64;  // HOST_NAME_MAX
+
+bool is_label_character(unsigned char c) { return std::isalnum(c) != 0 || c == '-'; }
+
+bool is_hostname(std::string_view text) {
+  if (text.empty() || text.size() > kLongestHostname) {
+    return false;
+  }
+  while (true) {
+    const std::string_view label = text.substr(0, text.find('.'));
+    if (label.empty() || label.size() > kLongestLabel || label.starts_with('-') || label.ends_with('-') ||
+        !std::all_of(label.begin(), label.end(), is_label_character)) {
+      return false;
+    }
+    if (label.size() == text.size()) {
+      return true;
+    }
+    text.remove_prefix(label.size() + 1);
+  }
+}
+
+// "My_Web server" -> "my-web-server"
+std::string hostname_from(std::string_view name) {
+  std::string result;
+  for (const char c : name.substr(0, kLongestLabel)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (is_label_character(byte) && c != '-') {
+      result += static_cast<char>(std::tolower(byte));
+    } else if (!result.empty() && result.back() != '-') {
+      result += '-';
+    }
+  }
+  while (result.ends_with('-')) {
+    result.pop_back();
+  }
+  return result.empty() ? "mayfly" : result;
+}
+
+std::optional<Network> read_network(Reader& reader, std::string_view name, const DocumentNode& node) {
+  const auto word = read_one_of(reader, name, node, kNetworks);
+  if (!word) {
+    return std::nullopt;
+  }
+  return *word == "host" ? Network::host : *word == "nat" ? Network::nat : Network::none;
+}
+
+std::optional<std::string> read_hostname(Reader& reader, std::string_view name, const DocumentNode& node) {
+  auto text = read_text(reader, name, node);
+  if (text && !is_hostname(*text)) {
+    reader.error(node.place, fmt::format("'{}' is not a host name", *text),
+                 "letters, digits and '-', in labels parted by '.'; at most 64 characters");
+    return std::nullopt;
+  }
+  return text;
+}
+
+constexpr auto kReadPids = read_integer_in<std::uint64_t, 1, 4'194'304>;  // the kernel's PID_MAX_LIMIT
+
+constexpr Schema<Limits, 4> kLimits{.title = "[limits]",
+                                    .fields = {{{"memory", into<Limits, &Limits::memory, read_size>},
+                                                {"cpus", into<Limits, &Limits::cpus, read_number>},
+                                                {"pids", into<Limits, &Limits::pids, kReadPids>},
+                                                {"disk", into<Limits, &Limits::disk, read_size>}}}};
+
+constexpr Schema<Profile, 9> kProfile{.title = "",
+                                      .fields = {{{"image", read_image},
+                                                  {"init", read_init},
+                                                  {"limits", into_table<Profile, &Profile::limits, kLimits>},
+                                                  {"network", into<Profile, &Profile::network, read_network>},
+                                                  {"privileged", into<Profile, &Profile::privileged, read_boolean>},
+                                                  {"hostname", into<Profile, &Profile::hostname, read_hostname>},
+                                                  {"env", into<Profile, &Profile::env, read_variables>},
+                                                  {"provision", read_provision},
+                                                  {"check", read_checks}}}};
+
+}  // namespace
+
+Profile parse_profile(std::string_view toml, std::string_view name, const std::filesystem::path& directory) {
+  const DocumentNode document = parse_document(toml, name);
+  Profile profile;
+  profile.name = std::filesystem::path(name).stem().string();
+  profile.hostname = hostname_from(profile.name);
+  Reader reader(std::filesystem::absolute(directory));
+  read_table(reader, kProfile, name, document, profile);
+  if (std::vector<Diagnostic> diagnostics = reader.take_diagnostics(); !diagnostics.empty()) {
+    throw ProfileError(name, toml, std::move(diagnostics));
+  }
+  return profile;
+}
+
+Profile load_profile(const std::filesystem::path& file) {
+  const std::string toml =
+      in_context(fmt::format("reading profile '{}'", file.string()), [&] { return read_file(file); });
+  const std::filesystem::path absolute = std::filesystem::absolute(file).lexically_normal();
+  Profile profile = parse_profile(toml, file.string(), absolute.parent_path());
+  profile.file = absolute;
+  return profile;
+}
+
+std::vector<TableKeys> all_tables() {
+  std::vector<TableKeys> all = {keys_of(kProfile), keys_of(kLimits)};
+  for (const auto& tables : {image_tables(), init_tables(), provision_tables(), check_tables()}) {
+    all.insert(all.end(), tables.begin(), tables.end());
+  }
+  return all;
+}
+
+}  // namespace mayfly

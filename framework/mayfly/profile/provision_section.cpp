@@ -1,0 +1,79 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "mayfly/profile/sections.h"
+#include "mayfly/profile/values.h"
+
+namespace mayfly {
+namespace {
+
+std::optional<std::filesystem::path> read_script(Reader& reader, std::string_view name, const DocumentNode& node) {
+  if (node.kind == DocumentNode::Kind::text && node.text.find('\n') != std::string::npos) {
+    reader.error(node.place, fmt::format("'{}' must be the path of a script, not the script", name),
+                 "for the script itself write shell = { inline = ... }");
+    return std::nullopt;
+  }
+  return read_file_path(reader, name, node);
+}
+
+std::optional<std::string> read_inline(Reader& reader, std::string_view name, const DocumentNode& node) {
+  auto text = read_text(reader, name, node);
+  if (text && text->find_first_not_of(" \t\r\n") == std::string::npos) {
+    reader.error(node.place, fmt::format("'{}' is empty", name));
+    return std::nullopt;
+  }
+  return text;
+}
+
+constexpr Schema<ShellStep, 4> kShell{
+    .title = "'shell'",
+    .fields = {{{"script", into<ShellStep, &ShellStep::script, read_script>, Need::choice},
+                {"inline", into<ShellStep, &ShellStep::inline_script, read_inline>, Need::choice},
+                {"args", into<ShellStep, &ShellStep::args, read_texts>},
+                {"env", into<ShellStep, &ShellStep::env, read_variables>}}},
+    .shorthand = "script"};
+
+constexpr Schema<AnsibleStep, 2> kAnsible{
+    .title = "'ansible'",
+    .fields = {{{"playbook", into<AnsibleStep, &AnsibleStep::playbook, read_file_path>, Need::required},
+                {"vars", into<AnsibleStep, &AnsibleStep::vars, read_json_texts>}}},
+    .shorthand = "playbook"};
+
+constexpr Schema<PuppetStep, 3> kPuppet{
+    .title = "'puppet'",
+    .fields = {{{"manifest", into<PuppetStep, &PuppetStep::manifest, read_file_path>, Need::required},
+                {"modules", into<PuppetStep, &PuppetStep::modules, read_directory_paths>},
+                {"facts", into<PuppetStep, &PuppetStep::facts, read_variables>}}},
+    .shorthand = "manifest"};
+
+// The alternative of ProvisionStep::action that the schema describes.
+template <typename Action, const auto& ActionSchema>
+void read_action(Reader& reader, std::string_view name, const DocumentNode& node, ProvisionStep& out) {
+  Action action;
+  read_table(reader, ActionSchema, name, node, action);
+  out.action = std::move(action);
+}
+
+constexpr Schema<ProvisionStep, 4> kProvision{
+    .title = "[[provision]]",
+    .fields = {{{"shell", read_action<ShellStep, kShell>, Need::choice},
+                {"ansible", read_action<AnsibleStep, kAnsible>, Need::choice},
+                {"puppet", read_action<PuppetStep, kPuppet>, Need::choice},
+                {"within", into<ProvisionStep, &ProvisionStep::within, read_duration>}}}};
+
+}  // namespace
+
+void read_provision(Reader& reader, std::string_view name, const DocumentNode& node, Profile& profile) {
+  read_array_of_tables(reader, name, node, [&](const DocumentNode& item) {
+    ProvisionStep step;
+    read_table(reader, kProvision, name, item, step);
+    profile.provision.push_back(std::move(step));
+  });
+}
+
+std::vector<TableKeys> provision_tables() {
+  return {keys_of(kProvision), keys_of(kShell), keys_of(kAnsible), keys_of(kPuppet)};
+}
+
+}  // namespace mayfly
