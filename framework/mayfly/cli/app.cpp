@@ -67,7 +67,7 @@ class HelpFormatter : public CLI::Formatter {
 
 /// What stands on the command line.
 struct CommandLine {
-  ColourChoice colour = ColourChoice::automatic;
+  std::string colour = "auto";
   RunArguments run;
   VerifyArguments verify;
   std::vector<std::string> env;
@@ -76,7 +76,7 @@ struct CommandLine {
 };
 
 void add_run_options(CLI::App& command, CommandLine& line) {
-  command.add_option("PROFILE", line.run.profile, "the machine's TOML file")->required();
+  command.add_option("PROFILE", line.run.profile, "the machine's TOML file")->type_name("FILE")->required();
   command.add_option("-u,--user", line.run.user, "name or number of a user in the container (default: root)")
       ->type_name("USER");
   command.add_option("-w,--workdir", line.run.directory, "working directory in the container")->type_name("DIR");
@@ -96,7 +96,7 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
   run->footer(kRunExamples);
 
   CLI::App* verify = app.add_subcommand("verify", "Create, converge, idempotence, verify, destroy");
-  verify->add_option("PROFILE", line.verify.profile, "the machine's TOML file")->required();
+  verify->add_option("PROFILE", line.verify.profile, "the machine's TOML file")->type_name("FILE")->required();
   verify->add_option("--junit", line.verify.junit, "write a JUnit report")->type_name("FILE");
   verify->add_option("--artifacts", line.verify.artifacts, "save the container's logs there when a step fails")
       ->type_name("DIR");
@@ -127,9 +127,14 @@ std::map<std::string, std::string> parse_env(const std::vector<std::string>& pai
   return env;
 }
 
+ColourChoice colour_choice(const std::string& when) {
+  if (when == "auto") return ColourChoice::automatic;
+  return when == "always" ? ColourChoice::always : ColourChoice::never;
+}
+
 int dispatch(const std::string& name, CommandLine& line) {
-  const Console console(
-      wants_colour(line.colour, isatty(STDOUT_FILENO) != 0, std::getenv("NO_COLOR"), std::getenv("TERM")));
+  const Console console(wants_colour(colour_choice(line.colour), isatty(STDOUT_FILENO) != 0, std::getenv("NO_COLOR"),
+                                     std::getenv("TERM")));
   line.run.env = parse_env(line.env);
   line.run.provision = !line.no_provision;
   if (name == "run") {
@@ -160,11 +165,9 @@ int parse_and_dispatch(std::vector<std::string> arguments) {
   app.get_formatter()->column_width(30);
   app.footer(kOverview);
   app.fallthrough();
-  const std::map<std::string, ColourChoice> choices{
-      {"auto", ColourChoice::automatic}, {"always", ColourChoice::always}, {"never", ColourChoice::never}};
   app.add_option("--color", line.colour, "auto (default: on a terminal, unless NO_COLOR is set), always or never")
-      ->transform(CLI::CheckedTransformer(choices).description(""))
-      ->type_name("WHEN");
+      ->type_name("WHEN")
+      ->check(CLI::IsMember({"auto", "always", "never"}).description(""));
   app.set_version_flag("--version", "mayfly " MAYFLY_VERSION, "print the version");
   add_subcommands(app, line);
   app.require_subcommand(0, 1);
