@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+
+#include "mayfly/support/log.h"
+#include "mayfly/support/unique_fd.h"
+
+namespace mayfly {
+
+/// An exclusive flock(2) on a file that exists only while somebody holds it or waits for it. The kernel drops it when
+/// the holder dies, so a killed build blocks nobody.
+class KeyLock {
+ public:
+  /// Waits for the lock; while it does, says every few seconds through `progress` who has it.
+  /// @throws SystemError
+  KeyLock(std::filesystem::path file, const Progress& progress);
+  KeyLock(KeyLock&&) = delete;
+  KeyLock& operator=(KeyLock&&) = delete;
+  ~KeyLock();
+
+ private:
+  /// False when the file was unlinked by its last holder between our open and our lock: that lock protects nothing.
+  [[nodiscard]] bool holds_the_named_file() const;
+
+  std::filesystem::path file_;
+  UniqueFd fd_;
+};
+
+}  // namespace mayfly

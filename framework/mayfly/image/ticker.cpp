@@ -1,0 +1,53 @@
+#include "mayfly/image/ticker.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <utility>
+
+namespace mayfly {
+namespace {
+constexpr std::chrono::seconds kInterval{3};
+}  // namespace
+
+Ticker::Ticker(std::string subject, const Progress& progress)
+    : subject_(std::move(subject)), progress_(progress), thread_([this](const std::stop_token& stop) {
+        try {
+          repeat(stop);
+        } catch (const std::exception& error) {
+          // A Progress that throws ends the repetition, not the program.
+          log(LogLevel::warning, fmt::format("progress of '{}' stopped: {}", subject_, error.what()));
+        }
+      }) {}
+
+Ticker::~Ticker() = default;
+
+void Ticker::stage(std::string stage) {
+  const std::lock_guard lock(mutex_);
+  stage_ = std::move(stage);
+  started_ = true;
+  said_ = std::chrono::steady_clock::now();
+  say();
+}
+
+void Ticker::say() {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - start_).count();
+  const std::string what = stage_.empty() ? subject_ : fmt::format("{}: {}", subject_, stage_);
+  progress_(seconds == 0 ? what : fmt::format("{} ({}s)", what, seconds));
+}
+
+void Ticker::repeat(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    // Only a stop ends the wait early; a stage said meanwhile just moves the next repetition.
+    wake_.wait_until(lock, stop, said_ + kInterval, [] { return false; });
+    if (!stop.stop_requested() && std::chrono::steady_clock::now() >= said_ + kInterval) {
+      said_ = std::chrono::steady_clock::now();
+      if (started_) {
+        say();
+      }
+    }
+  }
+}
+
+}  // namespace mayfly
