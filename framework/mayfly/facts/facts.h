@@ -10,16 +10,17 @@
 
 namespace mayfly {
 
-// What is true in a container, read when asked: plain values. Files, users, groups and ports are read from outside and cost
-// microseconds; services and packages ask systemd and the package database.
+// What is true in a container, read when asked: plain values. Files, users, groups and ports are read from outside and
+// cost microseconds; services and packages ask systemd and the package database.
 
 struct ServiceFact {
   std::string name;
   bool exists = false;
-  std::string active_state;   ///< systemd's ActiveState: "active", "inactive", "failed", ...
-  std::string sub_state;      ///< "running", "exited", "dead", ...
-  std::string enabled_state;  ///< systemd's UnitFileState: "enabled", "disabled", "static", "masked", ...; "" when unknown
-  std::string log_tail;       ///< last journal lines when it has failed
+  std::string active_state;  ///< systemd's ActiveState: "active", "inactive", "failed", ...
+  std::string sub_state;     ///< "running", "exited", "dead", ...
+  std::string
+      enabled_state;     ///< systemd's UnitFileState: "enabled", "disabled", "static", "masked", ...; "" when unknown
+  std::string log_tail;  ///< last journal lines when it has failed
   [[nodiscard]] bool running() const { return active_state == "active"; }
   [[nodiscard]] bool enabled() const { return enabled_state == "enabled" || enabled_state == "enabled-runtime"; }
 };
@@ -38,7 +39,7 @@ struct FileFact {
   std::string owner;                 ///< name from the container's /etc/passwd, else the number
   std::string group;
   [[nodiscard]] bool exists() const { return status.has_value(); }
-  Target target;                     ///< for content(), read when asked
+  Target target;  ///< for content(), read when asked
   [[nodiscard]] std::string content() const;
 };
 [[nodiscard]] FileFact file(const Target& target, const std::string& path);

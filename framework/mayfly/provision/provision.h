@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,7 +15,7 @@ namespace mayfly {
 /// One task or resource of a manifest.
 struct TaskResult {
   enum class Status { ok, changed, failed, skipped };
-  std::string name;     ///< "install nginx", "File[/etc/x]"
+  std::string name;  ///< "install nginx", "File[/etc/x]"
   Status status{};
   std::string where{};  ///< "site.yml:12"; empty when the tool doesn't say
   std::string message{};
@@ -23,7 +24,7 @@ struct TaskResult {
 /// What one converge of one or more provision steps did.
 struct ConvergeResult {
   bool succeeded = true;
-  int ok = 0;       ///< tasks that ran and changed nothing
+  int ok = 0;  ///< tasks that ran and changed nothing
   int changed = 0;
   int failed = 0;
   int skipped = 0;
@@ -45,17 +46,32 @@ class ProvisionError : public Error {
   std::shared_ptr<const ConvergeResult> result_;
 };
 
-/// Runs one step in the container. The tool's result file is authoritative: a tool that exits with 0 and leaves none has
-/// failed.
+/// Runs one step in the container. The tool's result file is authoritative: a tool that exits with 0 and leaves none
+/// has failed. Its own files are below /run in the container and are removed; nothing is written to the user's home.
+///
+/// - shell: the script is run by its `#!` line, else by `/bin/sh -e`, as root in `/`. It can't say what it changed, so
+/// it
+///   counts as one changed task, unless it prints the line `mayfly: unchanged`.
+/// - ansible: ansible-playbook of this machine, in the playbook's directory, with the container as the only host,
+/// called by its
+///   hostname. The container needs python3 and no sudo: `become` is done on entering. An `ansible.cfg` beside the
+///   playbook holds, but for the paths of connection, become and callback plugins; one in the home or in /etc doesn't.
+/// - puppet: `puppet apply` of the container. Modules of the profile come before those that the image has; a
+/// `hiera.yaml`
+///   beside the manifest is used.
+///
 /// @param on_output gets the tool's output, line by line, as it comes
-/// @throws ProvisionError when a task fails, the manifest can't be parsed, the tool is missing or the deadline passes
+/// @throws ProvisionError when a task fails, the manifest can't be parsed, the tool is missing or the deadline passes;
+/// Error when the container stops
 [[nodiscard]] ConvergeResult provision(const Target& target, const ProvisionStep& step,
                                        const std::function<void(std::string_view line)>& on_output);
 
 /// What a step is called in messages: "ansible site.yml".
 [[nodiscard]] std::string describe(const ProvisionStep& step);
 
-/// A hash of everything that the step's outcome depends on: contents of scripts, playbook directory, variables.
+/// A hash of everything that the step's outcome depends on: contents of scripts, the whole directory of a playbook or
+/// manifest (but for version control's), modules, variables. What a playbook reads from elsewhere isn't seen.
+/// @throws SystemError when a file is missing
 [[nodiscard]] std::string fingerprint(const ProvisionStep& step);
 
 }  // namespace mayfly

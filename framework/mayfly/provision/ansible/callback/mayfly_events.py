@@ -1,0 +1,97 @@
+"""Writes what happens in a playbook as JSON lines; ansible_events.h reads them. Works with ansible-core 2.14 to 2.19."""
+
+DOCUMENTATION = """
+name: mayfly_events
+type: aggregate
+short_description: one JSON line an event
+description:
+  - Appends to the file that the environment variable MAYFLY_ANSIBLE_EVENTS names; does nothing when it is not set.
+"""
+
+import json
+import os
+
+from ansible.plugins.callback import CallbackBase
+
+# What of a result goes into a message. Long texts are cut here: only their ends are ever shown.
+KEPT = ("msg", "rc", "stderr", "stdout", "module_stderr", "reason", "skip_reason")
+KEPT_CHARACTERS = 4000
+
+
+def plain(value):
+    """A bool, a number or text. ansible-core 2.19 has its own, tagged kinds of each."""
+    if isinstance(value, (bool, int, float)):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return str(text)[-KEPT_CHARACTERS:]
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "mayfly_events"
+    # Not "needs enabled": ANSIBLE_CALLBACKS_ENABLED would replace the list in the user's ansible.cfg.
+
+    def __init__(self):
+        super().__init__()
+        path = os.environ.get("MAYFLY_ANSIBLE_EVENTS")
+        self.disabled = not path
+        # Line buffered: what was written stands, also when ansible is killed.
+        self._file = open(path, "a", buffering=1, encoding="utf-8", errors="replace") if path else None
+
+    def _write(self, event, **fields):
+        self._file.write(json.dumps(dict(event=event, **fields), ensure_ascii=True) + "\n")
+
+    # The names of the parameters below are fixed: ansible looks at them, and drops a callback whose names differ.
+
+    def v2_playbook_on_play_start(self, play):
+        hosts = play.hosts if isinstance(play.hosts, str) else ",".join(str(host) for host in play.hosts or [])
+        self._write("play", name=plain(play.get_name()), hosts=plain(hosts))
+
+    def v2_playbook_on_no_hosts_matched(self):
+        self._write("no_hosts_matched")
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        self._task_started(task)
+
+    def v2_playbook_on_handler_task_start(self, task):
+        self._task_started(task)
+
+    def v2_playbook_on_cleanup_task_start(self, task):
+        self._task_started(task)
+
+    def _task_started(self, task):
+        # Only now is the name templated; the results carry the raw one.
+        self._write("task", id=str(task._uuid), name=plain(task.get_name().strip()), path=plain(task.get_path() or ""))
+
+    def v2_runner_on_ok(self, result):
+        self._result("ok", result)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        self._result("failed", result, ignored=bool(ignore_errors))
+
+    def v2_runner_on_skipped(self, result):
+        self._result("skipped", result)
+
+    def v2_runner_on_unreachable(self, result):
+        self._result("unreachable", result)
+
+    def v2_runner_item_on_failed(self, result):
+        self._result("item_failed", result)
+
+    def _result(self, event, result, **fields):
+        task = result._task
+        content = result._result
+        fields.update(id=str(task._uuid), host=str(result._host.get_name()), name=plain(task.get_name().strip()),
+                      path=plain(task.get_path() or ""), changed=bool(content.get("changed")))
+        if "censored" in content or content.get("_ansible_no_log") or task.no_log:
+            fields["censored"] = True
+        else:
+            fields.update((key, plain(content[key])) for key in KEPT if content.get(key) not in (None, ""))
+            if event == "item_failed":
+                item = content.get("_ansible_item_label", content.get(content.get("ansible_loop_var", "item")))
+                fields["item"] = plain(item)
+        self._write(event, **fields)
+
+    def v2_playbook_on_stats(self, stats):
+        self._write("stats", hosts={str(host): stats.summarize(host) for host in sorted(stats.processed)})

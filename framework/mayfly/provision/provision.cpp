@@ -1,0 +1,66 @@
+#include "mayfly/provision/provision.h"
+
+#include <fmt/format.h>
+
+#include "mayfly/provision/step.h"
+
+namespace mayfly {
+
+ConvergeResult& ConvergeResult::operator+=(ConvergeResult other) {
+  succeeded = succeeded && other.succeeded;
+  ok += other.ok;
+  changed += other.changed;
+  failed += other.failed;
+  skipped += other.skipped;
+  duration += other.duration;
+  tasks.insert(tasks.end(), std::make_move_iterator(other.tasks.begin()), std::make_move_iterator(other.tasks.end()));
+  output += other.output;
+  return *this;
+}
+
+ProvisionError::ProvisionError(std::string message, ConvergeResult result, std::source_location where)
+    : Error(std::move(message), where), result_(std::make_shared<const ConvergeResult>(std::move(result))) {}
+
+namespace {
+
+struct Describe {
+  std::string operator()(const ShellStep& step) const {
+    return "shell " + (step.script.empty() ? "(inline script)" : step.script.filename().string());
+  }
+  std::string operator()(const AnsibleStep& step) const { return "ansible " + step.playbook.filename().string(); }
+  std::string operator()(const PuppetStep& step) const { return "puppet " + step.manifest.filename().string(); }
+};
+
+struct Run {
+  const StepContext& context;
+  StepOutcome operator()(const ShellStep& step) const { return run_shell(step, context); }
+  StepOutcome operator()(const AnsibleStep& step) const { return run_ansible(step, context); }
+  StepOutcome operator()(const PuppetStep& step) const { return run_puppet(step, context); }
+};
+
+}  // namespace
+
+std::string describe(const ProvisionStep& step) { return std::visit(Describe{}, step.action); }
+
+ConvergeResult provision(const Target& target, const ProvisionStep& step,
+                         const std::function<void(std::string_view line)>& on_output) {
+  LineStream lines(on_output);
+  const auto start = Deadline::Clock::now();
+  const StepContext context{
+      .target = target, .lines = lines, .within = step.within, .deadline = Deadline::after(step.within)};
+  StepOutcome outcome = in_context("running " + describe(step), [&] { return std::visit(Run{context}, step.action); });
+  lines.finish();
+  outcome.result.output = lines.text();
+  outcome.result.duration = std::chrono::duration_cast<Milliseconds>(Deadline::Clock::now() - start);
+  if (outcome.failure) {
+    outcome.result.succeeded = false;
+    ProvisionError error(fmt::format("{}: {}", describe(step), outcome.failure->message), std::move(outcome.result));
+    if (!outcome.failure->hint.empty()) {
+      error.set_hint(outcome.failure->hint);
+    }
+    throw error;
+  }
+  return std::move(outcome.result);
+}
+
+}  // namespace mayfly

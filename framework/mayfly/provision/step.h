@@ -1,0 +1,57 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mayfly/exec/target.h"
+#include "mayfly/provision/provision.h"
+#include "mayfly/provision/verdict.h"
+#include "mayfly/support/deadline.h"
+
+namespace mayfly {
+
+/// Cuts pieces of output into lines, standard output and error apart, and hands each on once it is whole.
+class LineStream {
+ public:
+  explicit LineStream(std::function<void(std::string_view line)> on_line) : on_line_(std::move(on_line)) {}
+  void feed(bool is_stderr, std::string_view piece);
+  /// Hands on what has no line end yet.
+  void finish();
+  /// All lines as they came.
+  [[nodiscard]] const std::string& text() const noexcept { return text_; }
+
+ private:
+  void hand_on(std::string_view line);
+  std::function<void(std::string_view line)> on_line_;
+  std::string begun_[2];
+  std::string text_;
+};
+
+/// What a provisioner gets besides its settings.
+struct StepContext {
+  const Target& target;
+  LineStream& lines;
+  Milliseconds within;
+  Deadline deadline;  ///< when `within` ends
+};
+
+struct StepOutcome {
+  ConvergeResult result{};
+  std::optional<Verdict> failure{};
+};
+
+// One a tool. A manifest that fails is an outcome; what keeps a tool from running at all (the container has stopped) is
+// an Error.
+[[nodiscard]] StepOutcome run_shell(const ShellStep& step, const StepContext& context);
+[[nodiscard]] StepOutcome run_ansible(const AnsibleStep& step, const StepContext& context);
+[[nodiscard]] StepOutcome run_puppet(const PuppetStep& step, const StepContext& context);
+
+/// The environment of every tool besides what ExecOptions gives.
+[[nodiscard]] std::map<std::string, std::string> tool_environment();
+
+/// "did not end within 10min"; `running` tells what it was at, and may be empty.
+[[nodiscard]] Verdict timed_out(Milliseconds within, std::string_view running);
+
+}  // namespace mayfly
