@@ -28,7 +28,8 @@ build_mayfly "${MAYFLY_PRESET:-dev}" examples
 failed=()
 for example in "${selected[@]}"; do
   printf '\n==> %s: %s\n' "$example" "$(sed -n '1s/^# *//p' "examples/$example/README.md")"
-  "build/${MAYFLY_PRESET:-dev}/examples/$example/${example#*-}_test" || failed+=("$example")
+  name=${example#*-}
+  "build/${MAYFLY_PRESET:-dev}/examples/$example/${name//-/_}_test" || failed+=("$example")
 done
 echo
 if [ ${#failed[@]} -gt 0 ]; then
