@@ -58,10 +58,9 @@ PackageFact package(const Target& target, const std::string& name) {
   return find_package(read_file(target, kStatus), name);
 }
 
-std::string FileFact::content() const { return read_file(target, path); }
-
 FileFact file(const Target& target, const std::string& path) {
-  FileFact fact{.path = path, .status = file_status(target, path, false), .target = target};
+  FileFact fact{.path = path, .status = file_status(target, path, false)};
+  fact.read = [target, path] { return read_file(target, path); };
   if (fact.status) {
     fact.owner = name_of_id(text_or_nothing(target, "/etc/passwd"), fact.status->uid);
     fact.group = name_of_id(text_or_nothing(target, "/etc/group"), fact.status->gid);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,9 +39,10 @@ struct FileFact {
   std::optional<FileStatus> status;  ///< of the path itself, not of a symlink's target
   std::string owner;                 ///< name from the container's /etc/passwd, else the number
   std::string group;
+  std::function<std::string()> read{};  ///< reads the content, through the symlink if it is one
   [[nodiscard]] bool exists() const { return status.has_value(); }
-  Target target;  ///< for content(), read when asked
-  [[nodiscard]] std::string content() const;
+  /// The content now. @throws SystemError (EISDIR, ENOENT, ...)
+  [[nodiscard]] std::string content() const { return read(); }
 };
 [[nodiscard]] FileFact file(const Target& target, const std::string& path);
 
