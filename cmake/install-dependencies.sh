@@ -10,7 +10,7 @@ build=(g++ cmake ninja-build pkg-config libfmt-dev libssl-dev libtomlplusplus-de
 # Host programs that profiles can ask for: Debian images, network = "nat", ansible steps.
 run=(mmdebstrap slirp4netns ansible-core)
 # What .ci/run checks the sources with.
-lint=(clang-format clang-tidy)
+lint=(clang-format-14 clang-tidy-19)
 
 wanted=()
 for group in "${@:-build run}"; do
