@@ -6,12 +6,12 @@
 #include <utility>
 
 namespace mayfly {
-namespace {
-constexpr std::chrono::seconds kInterval{3};
-}  // namespace
 
-Ticker::Ticker(std::string subject, const Progress& progress)
-    : subject_(std::move(subject)), progress_(progress), thread_([this](const std::stop_token& stop) {
+Ticker::Ticker(std::string subject, const Progress& progress, Milliseconds interval)
+    : subject_(std::move(subject)),
+      progress_(progress),
+      interval_(interval),
+      thread_([this](const std::stop_token& stop) {
         try {
           repeat(stop);
         } catch (const std::exception& error) {
@@ -40,8 +40,8 @@ void Ticker::repeat(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     // Only a stop ends the wait early; a stage said meanwhile just moves the next repetition.
-    wake_.wait_until(lock, stop, said_ + kInterval, [] { return false; });
-    if (!stop.stop_requested() && std::chrono::steady_clock::now() >= said_ + kInterval) {
+    wake_.wait_until(lock, stop, said_ + interval_, [] { return false; });
+    if (!stop.stop_requested() && std::chrono::steady_clock::now() >= said_ + interval_) {
       said_ = std::chrono::steady_clock::now();
       if (started_) {
         say();

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "mayfly/support/log.h"
+#include "mayfly/support/units.h"
 
 namespace mayfly {
 
@@ -16,7 +17,7 @@ class Ticker {
  public:
   /// @param subject what each line begins with, e.g. "debian bookworm"
   /// @param progress must outlive the ticker
-  Ticker(std::string subject, const Progress& progress);
+  Ticker(std::string subject, const Progress& progress, Milliseconds interval = Milliseconds(3000));
   Ticker(Ticker&&) = delete;
   Ticker& operator=(Ticker&&) = delete;
   ~Ticker();
@@ -30,6 +31,7 @@ class Ticker {
 
   const std::string subject_;
   const Progress& progress_;
+  const Milliseconds interval_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::mutex mutex_;
   std::condition_variable_any wake_;
