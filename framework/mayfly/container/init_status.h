@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+namespace mayfly {
+
+/// What a monitor process leaves for its keeper when it ends. Lies in memory that both share.
+struct MonitorResult {
+  bool ran = false;        ///< liblxc's start() succeeded: init was executed, and has ended since
+  int init_status = 0;     ///< lxc_container::error_num then
+  char failure[512] = {};  ///< what failed before liblxc came to a word; empty otherwise
+};
+
+/// How init ended, from `lxc_container::error_num`: "exited with status 3", "was killed by signal 9 (Killed)".
+[[nodiscard]] std::string describe_init_status(int init_status);
+
+/// The last lines of liblxc's log without the columns that say nothing to a reader (program, container, time).
+[[nodiscard]] std::string readable_lxc_log(const std::string& log, std::size_t lines = 12);
+
+}  // namespace mayfly

@@ -1,0 +1,143 @@
+#include "mayfly/container/lxc_items.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "mayfly/support/error.h"
+
+namespace mayfly {
+namespace {
+
+/// lxc.init.cmd is split at blanks by liblxc, which knows quotes but no backslashes (split_init_cmd() in lxccontainer.c).
+std::string quote_for_lxc(const std::string& argument) {
+  if (argument.empty()) {
+    return "''";
+  }
+  if (argument.find_first_of(" \t\n'\"") == std::string::npos) {
+    return argument;
+  }
+  for (const char quote : {'\'', '"'}) {
+    if (argument.find(quote) == std::string::npos) {
+      return quote + argument + quote;
+    }
+  }
+  throw Error(fmt::format("init argument '{}' has both kinds of quotes, which liblxc can't pass on", argument));
+}
+
+std::string init_command(const std::vector<std::string>& argv) {
+  if (argv.empty()) {
+    return kInitInContainer;
+  }
+  std::string command;
+  for (const std::string& argument : argv) {
+    command += command.empty() ? "" : " ";
+    command += quote_for_lxc(argument);
+  }
+  return command;
+}
+
+class Items {
+ public:
+  void add(std::string_view key, std::string value) { items_.push_back({std::string(key), std::move(value)}); }
+  std::vector<LxcItem> take() { return std::move(items_); }
+
+ private:
+  std::vector<LxcItem> items_;
+};
+
+void add_identity(Items& items, const ContainerSpec& spec, const LxcPlacement& placement) {
+  items.add("lxc.uts.name", spec.hostname.empty() ? spec.name : spec.hostname);
+  items.add("lxc.rootfs.path", "dir:" + placement.rootfs.string());
+  items.add("lxc.rootfs.mount", placement.mount_point.string());
+  if (placement.id_map) {
+    for (const char kind : {'u', 'g'}) {
+      items.add("lxc.idmap",
+                fmt::format("{} 0 {} {}", kind, placement.id_map->host_base, placement.id_map->count));
+    }
+  }
+  items.add("lxc.init.cmd", init_command(spec.init));
+  for (const auto& [name, value] : spec.env) {
+    items.add("lxc.environment", name + "=" + value);
+  }
+}
+
+void add_mounts(Items& items, const ContainerSpec& spec, const LxcPlacement& placement) {
+  // In a user namespace /proc/sys belongs to whoever owns each namespace, so it needs no read-only cover.
+  items.add("lxc.mount.auto", spec.privileged ? "proc:mixed sys:mixed" : "proc:rw sys:mixed");
+  if (spec.systemd) {
+    items.add("lxc.mount.auto", "cgroup:rw:force");
+  }
+  if (spec.init.empty()) {
+    items.add("lxc.mount.entry", fmt::format("{} {} none bind,ro,create=file 0 0", placement.init_program.string(),
+                                             std::string_view(kInitInContainer).substr(1)));
+  }
+  items.add("lxc.tty.max", "0");
+  items.add("lxc.pty.max", "256");
+}
+
+void add_console(Items& items, const LxcPlacement& placement) {
+  if (placement.console_log.empty()) {
+    items.add("lxc.console.path", "none");
+    return;
+  }
+  items.add("lxc.console.logfile", placement.console_log.string());
+  items.add("lxc.console.size", "1MB");
+}
+
+void add_network(Items& items, const ContainerSpec& spec, const LxcPlacement& placement) {
+  switch (spec.network) {
+    case Network::none:
+      items.add("lxc.net.0.type", "empty");
+      break;
+    case Network::host:
+      items.add("lxc.net.0.type", "none");
+      break;
+    case Network::nat:
+      if (!placement.link) {
+        throw Error(fmt::format("container '{}': network 'nat' without a bridge to attach to", spec.name));
+      }
+      items.add("lxc.net.0.type", "veth");
+      items.add("lxc.net.0.link", placement.link->bridge);
+      items.add("lxc.net.0.name", "eth0");
+      items.add("lxc.net.0.flags", "up");
+      items.add("lxc.net.0.ipv4.address", placement.link->address);
+      items.add("lxc.net.0.ipv4.gateway", placement.link->gateway);
+      break;
+  }
+}
+
+void add_security(Items& items, const ContainerSpec& spec, const LxcPlacement& placement) {
+  items.add("lxc.cap.drop", "mac_admin mac_override sys_time sys_module sys_rawio");
+  if (placement.apparmor) {
+    items.add("lxc.apparmor.profile", "unconfined");
+  }
+  if (spec.privileged) {
+    // The host's root may make any device node; which of them work is decided here (Documentation/admin-guide/devices.txt).
+    items.add("lxc.cgroup2.devices.deny", "a");
+    for (const char* device : {"c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm",
+                               "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:229 rwm"}) {
+      items.add("lxc.cgroup2.devices.allow", device);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<LxcItem> lxc_items(const ContainerSpec& spec, const LxcPlacement& placement) {
+  Items items;
+  // First, so that the log has what liblxc says about the rest.
+  items.add("lxc.log.file", placement.lxc_log.string());
+  items.add("lxc.log.level", "WARN");
+  add_identity(items, spec, placement);
+  add_mounts(items, spec, placement);
+  add_console(items, placement);
+  add_network(items, spec, placement);
+  add_security(items, spec, placement);
+  items.add("lxc.cgroup.dir.container", placement.cgroup + "/ct");
+  items.add("lxc.cgroup.dir.monitor", placement.cgroup + "/monitor");
+  items.add("lxc.cgroup.dir.monitor.pivot", placement.pivot_cgroup);
+  return items.take();
+}
+
+}  // namespace mayfly

@@ -1,0 +1,103 @@
+#include "mayfly/container/monitor.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <lxc/lxccontainer.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <memory>
+
+#include "mayfly/container/seccomp.h"
+#include "mayfly/support/error.h"
+#include "mayfly/support/unique_fd.h"
+
+namespace mayfly {
+namespace {
+
+struct PutContainer {
+  void operator()(lxc_container* container) const { lxc_container_put(container); }
+};
+using LxcHandle = std::unique_ptr<lxc_container, PutContainer>;
+
+/// Joins the cgroups and namespaces in which liblxc has to run.
+void enter_surroundings(const MonitorPlan& plan) {
+  for (const int procs : plan.join_cgroups) {
+    if (write(procs, "0", 1) != 1) {
+      throw SystemError("join the container's control group");
+    }
+  }
+  if (plan.network_namespace >= 0) {
+    if (setns(plan.network_namespace, CLONE_NEWNET) != 0 || unshare(CLONE_NEWNS) != 0) {
+      throw SystemError("enter the session's network");
+    }
+    // liblxc looks in /sys/class/net/<bridge>/bridge whether it is a bridge, and a sysfs mount shows the network
+    // namespace that it was mounted in. The cgroup tree has to stay visible on top.
+    const int cgroups = static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, "/sys/fs/cgroup",
+                                                 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+    if (cgroups < 0 || mount("sysfs", "/sys", "sysfs", 0, nullptr) != 0 ||
+        syscall(SYS_move_mount, cgroups, "", AT_FDCWD, "/sys/fs/cgroup", MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+      throw SystemError("show the session's network in /sys");
+    }
+  }
+  if (const int error = install_seccomp_filter(plan.filter); error != 0) {
+    throw SystemError("install the system call filter", error);
+  }
+}
+
+void configure(lxc_container* container, const MonitorPlan& plan) {
+  for (const LxcItem& item : plan.items) {
+    if (!container->set_config_item(container, item.key.c_str(), item.value.c_str())) {
+      throw Error(fmt::format("liblxc refuses '{} = {}'", item.key, item.value));
+    }
+  }
+  container->want_daemonize(container, false);
+}
+
+}  // namespace
+
+void run_monitor(const MonitorPlan& plan, int keeper, MonitorResult& result) noexcept {
+  // PDEATHSIG is tied to the thread that forked, which is why the keeper has one only.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != keeper) {
+    _exit(1);
+  }
+  prctl(PR_SET_NAME, "mayfly-monitor");
+  // Ignored signals would stay ignored in the container's init.
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGCHLD}) {
+    std::signal(signal, SIG_DFL);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  try {
+    enter_surroundings(plan);
+    // After the cgroups and namespaces, whose descriptors are among them.
+    close_range(3, ~0U, 0);
+    // Init inherits these three.
+    const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+      dup2(null.get(), stream);
+    }
+    const LxcHandle container(lxc_container_new(plan.name.c_str(), plan.lxc_path.c_str()));
+    if (!container) {
+      throw Error("liblxc can't make a container object");
+    }
+    configure(container.get(), plan);
+    result.ran = container->start(container.get(), 0, nullptr);
+    result.init_status = container->error_num;
+  } catch (const std::exception& error) {
+    const std::string_view text = error.what();
+    text.copy(result.failure, sizeof result.failure - 1);
+  }
+  // Without exit handlers and destructors: they are the keeper's.
+  _exit(0);
+}
+
+}  // namespace mayfly

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <linux/filter.h>
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mayfly/container/init_status.h"
+#include "mayfly/container/lxc_items.h"
+
+namespace mayfly {
+
+/// What a monitor process needs to start its container; made before the fork.
+struct MonitorPlan {
+  std::string name;
+  std::filesystem::path lxc_path;         ///< liblxc's directory for it; anything that exists
+  std::vector<LxcItem> items;
+  std::span<const sock_filter> filter{};
+  std::vector<int> join_cgroups{};        ///< `cgroup.procs` files of limited version 1 cgroups
+  int network_namespace = -1;             ///< with the bridge of `lxc.net.0.link`; -1: stays in the keeper's
+};
+
+/// Runs a container in the foreground until its init ends, then exits. For a child that a single-threaded process has
+/// just forked; dies with `keeper`. Never returns, never throws.
+[[noreturn]] void run_monitor(const MonitorPlan& plan, int keeper, MonitorResult& result) noexcept;
+
+}  // namespace mayfly

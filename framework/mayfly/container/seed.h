@@ -1,0 +1,39 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mayfly/container/container_spec.h"
+
+namespace mayfly {
+
+/// A file of the seed: a small read-only layer above the image with what is each container's own, so that none of it
+/// appears in the writable layer.
+struct SeedFile {
+  std::filesystem::path path;  ///< relative to the root directory
+  std::string content{};
+  std::filesystem::path link_to{};  ///< not empty: a symlink instead
+  friend bool operator==(const SeedFile&, const SeedFile&) = default;
+};
+
+/// What the seed of one container says that isn't in its spec.
+struct SeedFacts {
+  std::string machine_id;                   ///< 32 hexadecimal digits
+  std::string address{};                    ///< on the session's bridge; empty without one
+  std::optional<std::string> resolv_conf{}; ///< nothing: the image's own stays
+};
+
+/// Host name, hosts, resolver, machine id; for systemd the units that wait for or do what a short-lived machine has no
+/// use for, masked.
+[[nodiscard]] std::vector<SeedFile> seed_files(const ContainerSpec& spec, const SeedFacts& facts);
+
+/// Writes the files below `directory`, all owned by user and group `owner`.
+/// @throws SystemError
+void write_seed(const std::filesystem::path& directory, const std::vector<SeedFile>& files, unsigned owner);
+
+/// A random machine id, see machine-id(5).
+[[nodiscard]] std::string random_machine_id();
+
+}  // namespace mayfly

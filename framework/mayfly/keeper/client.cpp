@@ -1,0 +1,215 @@
+#include "mayfly/keeper/client.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <mutex>
+
+#include "mayfly/keeper/packet.h"
+#include "mayfly/keeper/protocol.h"
+#include "mayfly/support/error.h"
+#include "mayfly/support/file_io.h"
+#include "mayfly/support/log.h"
+
+namespace mayfly {
+namespace {
+
+// What the keeper's command line calls its two descriptors. High enough not to be one of the descriptors that are moved there.
+constexpr int kSocketInKeeper = 10;
+constexpr int kOwnerInKeeper = 11;
+
+/// A spawn's preparations, released in every case.
+class SpawnSetup {
+ public:
+  SpawnSetup() {
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+  }
+  ~SpawnSetup() {
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+  }
+  SpawnSetup(const SpawnSetup&) = delete;
+  SpawnSetup& operator=(const SpawnSetup&) = delete;
+  posix_spawn_file_actions_t actions{};
+  posix_spawnattr_t attributes{};
+};
+
+UniqueFd open_pidfd(pid_t pid) {
+  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) {
+    throw SystemError(fmt::format("open a pidfd of process {}", pid));
+  }
+  return pidfd;
+}
+
+/// Above every number that posix_spawn's dup2 actions write to.
+UniqueFd move_up(UniqueFd fd) {
+  UniqueFd moved(fcntl(fd.get(), F_DUPFD_CLOEXEC, kOwnerInKeeper + 1));
+  if (!moved) {
+    throw SystemError("duplicate a descriptor");
+  }
+  return moved;
+}
+
+void spawn_keeper(UniqueFd socket, const Paths& paths) {
+  const std::filesystem::path program = find_shipped("mayfly-keeper");
+  const UniqueFd keepers_socket = move_up(std::move(socket));
+  const UniqueFd self = move_up(open_pidfd(getpid()));
+  SpawnSetup setup;
+  posix_spawn_file_actions_adddup2(&setup.actions, keepers_socket.get(), kSocketInKeeper);
+  posix_spawn_file_actions_adddup2(&setup.actions, self.get(), kOwnerInKeeper);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&setup.attributes, &none);
+  sigset_t defaults;
+  sigfillset(&defaults);
+  posix_spawnattr_setsigdefault(&setup.attributes, &defaults);
+  posix_spawnattr_setflags(&setup.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  std::string arguments[] = {"mayfly-keeper", std::to_string(kSocketInKeeper), std::to_string(kOwnerInKeeper),
+                             paths.runtime.string(), paths.store.string()};
+  char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
+                  arguments[3].data(), arguments[4].data(), nullptr};
+  pid_t child = -1;
+  if (const int error = posix_spawn(&child, program.c_str(), &setup.actions, &setup.attributes, argv, environ);
+      error != 0) {
+    throw SystemError(fmt::format("start '{}'", program.string()), error);
+  }
+  // It forks the keeper proper and ends at once.
+  while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace
+
+struct KeeperClient::State {
+  pid_t owner = getpid();
+  UniqueFd socket;
+  UniqueFd keeper_pidfd;
+  pid_t keeper = -1;
+  std::string session;
+  std::mutex closing;
+  bool closed = false;
+
+  Reply ask(const Request& request);
+  void expect_done(const Request& request);
+};
+
+Reply KeeperClient::State::ask(const Request& request) {
+  if (getpid() != owner) {
+    throw Error("a keeper serves the process that started it, not a fork of that");
+  }
+  auto [ours, theirs] = make_packet_sockets();
+  const bool sent = send_packet(socket.get(), to_json(request), theirs.get());
+  theirs.reset();
+  // The pidfd as well: another thread's fork may hold a copy of the other end.
+  pollfd waiting[] = {{ours.get(), POLLIN, 0}, {keeper_pidfd.get(), POLLIN, 0}};
+  while (sent && poll(waiting, 2, -1) < 0 && errno == EINTR) {
+  }
+  if (sent && waiting[0].revents != 0) {
+    if (const std::optional<Packet> packet = receive_packet(ours.get())) {
+      Reply reply = reply_from_json(packet->text);
+      if (const auto* failure = std::get_if<reply::Failure>(&reply)) {
+        throw_failure(*failure);
+      }
+      return reply;
+    }
+  }
+  Error error(fmt::format("the keeper (process {}) of session '{}' has ended unexpectedly, and all containers with it",
+                          keeper, session));
+  error.set_hint("the next session cleans up; 'mayfly gc' does so at once");
+  throw error;
+}
+
+void KeeperClient::State::expect_done(const Request& request) { (void)std::get<reply::Done>(ask(request)); }
+
+KeeperClient::KeeperClient(const Paths& paths) : state_(std::make_unique<State>()) {
+  if (geteuid() != 0) {
+    PrivilegeError error("containers need root");
+    error.set_hint("run as root");
+    throw error;
+  }
+  auto [ours, theirs] = make_packet_sockets();
+  spawn_keeper(std::move(theirs), paths);
+  const std::optional<Packet> packet = receive_packet(ours.get());
+  if (!packet) {
+    throw Error("mayfly-keeper ended before it was ready; what it printed is on standard error");
+  }
+  const Reply reply = reply_from_json(packet->text);
+  if (const auto* failure = std::get_if<reply::Failure>(&reply)) {
+    throw_failure(*failure);
+  }
+  const auto& hello = std::get<reply::Hello>(reply);
+  state_->socket = std::move(ours);
+  state_->keeper = hello.keeper;
+  state_->keeper_pidfd = open_pidfd(hello.keeper);
+  state_->session = hello.session;
+}
+
+KeeperClient::~KeeperClient() {
+  try {
+    close();
+  } catch (const std::exception& error) {
+    log(LogLevel::error, fmt::format("end session '{}' (best effort): {}", state_->session, error.what()));
+  }
+}
+
+const std::string& KeeperClient::session_id() const noexcept { return state_->session; }
+
+StartedContainer KeeperClient::start(const ContainerSpec& spec) {
+  const auto started = std::get<reply::Started>(state_->ask(request::Start{spec}));
+  return {.init_pid = started.init, .address = started.address};
+}
+
+void KeeperClient::destroy(const std::string& name) { state_->expect_done(request::Destroy{name}); }
+
+bool KeeperClient::shut_down(const std::string& name, Milliseconds within) {
+  return std::get<reply::WentDown>(state_->ask(request::ShutDown{name, within})).by_itself;
+}
+
+ContainerExit KeeperClient::exit_of(const std::string& name) {
+  return std::get<reply::Exit>(state_->ask(request::ExitOf{name})).exit;
+}
+
+void KeeperClient::save_logs(const std::string& name, const std::filesystem::path& directory) {
+  const auto logs = std::get<reply::LogPaths>(state_->ask(request::Logs{name}));
+  // The logs lie on the keeper's private /run.
+  const std::filesystem::path keepers_root = fmt::format("/proc/{}/root", state_->keeper);
+  for (const auto& [log, name_here] : {std::pair{logs.console, "console.log"}, std::pair{logs.lxc, "lxc.log"}}) {
+    if (!log.empty()) {
+      if (const auto content = read_file_if_exists(keepers_root / log.relative_path()); content && !content->empty()) {
+        write_file(directory / name_here, *content);
+      }
+    }
+  }
+}
+
+BuildScope KeeperClient::build_scope() {
+  // Shared by the copies of the scope and closed with the last.
+  const auto procs = std::make_shared<UniqueFd>(
+      open_file(std::get<reply::BuildCgroup>(state_->ask(request::BuildCgroup{})).procs, O_WRONLY));
+  BuildScope scope{.cgroup_procs = {procs->get()}};
+  scope.own = [this, procs](const std::filesystem::path& path) { state_->expect_done(request::Own{path}); };
+  scope.disown = [this](const std::filesystem::path& path) { state_->expect_done(request::Disown{path}); };
+  return scope;
+}
+
+void KeeperClient::close() {
+  const std::lock_guard lock(state_->closing);
+  if (std::exchange(state_->closed, true) || getpid() != state_->owner) {
+    return;
+  }
+  state_->expect_done(request::Close{});
+  pollfd ended{state_->keeper_pidfd.get(), POLLIN, 0};
+  while (poll(&ended, 1, -1) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace mayfly

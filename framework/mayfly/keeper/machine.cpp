@@ -1,0 +1,297 @@
+#include "mayfly/keeper/machine.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <sstream>
+
+#include "mayfly/container/monitor.h"
+#include "mayfly/container/seed.h"
+#include "mayfly/keeper/private_mounts.h"
+#include "mayfly/keeper/purge.h"
+#include "mayfly/layer/overlay.h"
+#include "mayfly/support/error.h"
+#include "mayfly/support/file_io.h"
+#include "mayfly/support/log.h"
+#include "mayfly/support/subprocess.h"
+
+namespace mayfly {
+namespace {
+
+constexpr Milliseconds kUntilCgroupsAreEmpty{1'000};
+
+/// The path of mayfly's own program, to tell a monitor's forks from what they execute.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+
+std::optional<FileIdentity> program_of(const std::string& process) {
+  struct stat status {};
+  if (stat(fmt::format("/proc/{}/exe", process).c_str(), &status) != 0) {
+    return std::nullopt;
+  }
+  return FileIdentity{status.st_dev, status.st_ino};
+}
+
+/// Whether it is process 1 of a pid namespace below the keeper's.
+bool is_nested_init(const std::string& process) {
+  std::istringstream status(read_file_if_exists(fmt::format("/proc/{}/status", process)).value_or(""));
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("NSpid:")) {
+      std::istringstream pids(line.substr(6));
+      std::vector<std::string> levels;
+      for (std::string pid; pids >> pid;) {
+        levels.push_back(pid);
+      }
+      return levels.size() > 1 && levels.back() == "1";
+    }
+  }
+  return false;
+}
+
+std::string log_tail(const std::filesystem::path& path, std::size_t lines) {
+  if (path.empty()) {
+    return {};
+  }
+  try {
+    return tail(read_file_if_exists(path).value_or(""), lines);
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
+
+Machine::Machine(ContainerSpec spec, MachineNetwork network, MachineSurroundings& surroundings)
+    : spec_(std::move(spec)),
+      network_(std::move(network)),
+      surroundings_(surroundings),
+      cgroup_(cgroup_name(surroundings.session, spec_.name)),
+      directory_(PrivateMounts::containers() / spec_.name) {
+  try {
+    surroundings_.cgroups.create(cgroup_);
+    std::filesystem::create_directory(directory_);
+    mount_root();
+    fork_monitor();
+  } catch (...) {
+    remove();
+    throw;
+  }
+}
+
+Machine::~Machine() {
+  try {
+    if (monitor_ > 0) {
+      surroundings_.cgroups.kill(cgroup_);
+      kill_monitor();
+      waitpid(monitor_, nullptr, 0);
+      monitor_ended();
+    }
+    remove();
+  } catch (const std::exception& error) {
+    log(LogLevel::warning, fmt::format("remove container '{}' (best effort): {}", spec_.name, error.what()));
+  }
+  if (result_ != nullptr) {
+    munmap(result_, sizeof *result_);
+  }
+}
+
+void Machine::mount_root() {
+  const std::filesystem::path writable = spec_.writable.empty() ? directory_ / "rw" : spec_.writable;
+  if (spec_.writable.empty()) {
+    std::filesystem::create_directory(writable);
+    mount_tmpfs(writable, {.size = spec_.limits.disk.value_or(Bytes{0})});
+    writable_layer_ = Mount(writable);
+  }
+  OverlayPlan plan{.upper = writable / "upper", .work = writable / "work", .target = directory_ / "merged"};
+  if (!spec_.privileged) {
+    plan.id_map = surroundings_.id_map;
+    if (!surroundings_.id_map_namespace) {
+      surroundings_.id_map_namespace = make_id_map_namespace(surroundings_.id_map);
+    }
+  }
+  const std::filesystem::path seed = directory_ / "seed";
+  for (const std::filesystem::path& path : {plan.upper, plan.work, plan.target, seed}) {
+    std::filesystem::create_directory(path);
+  }
+  write_seed(seed, seed_files(spec_, {.machine_id = random_machine_id(),
+                                      .address = network_.address,
+                                      .resolv_conf = network_.resolv_conf}), 0);
+  plan.lowers.push_back(seed);
+  for (const std::filesystem::path& lower : spec_.lowers) {
+    plan.lowers.push_back(PrivateMounts::host_path(lower));
+  }
+  mount_overlay(plan, surroundings_.id_map_namespace);
+  merged_ = Mount(plan.target);
+}
+
+std::filesystem::path Machine::console_log() const {
+  // Mayfly's own init prints nothing.
+  return spec_.init.empty() ? std::filesystem::path() : directory_ / "console.log";
+}
+
+std::filesystem::path Machine::lxc_log() const { return directory_ / "lxc.log"; }
+
+LxcPlacement Machine::placement() const {
+  LxcPlacement placement{.rootfs = directory_ / "merged",
+                         .mount_point = PrivateMounts::lxc_rootfs(),
+                         .init_program = surroundings_.init_program,
+                         .lxc_log = lxc_log(),
+                         .console_log = console_log(),
+                         .cgroup = cgroup_,
+                         .pivot_cgroup = cgroup_name(surroundings_.session) + "/pivot",
+                         .apparmor = surroundings_.apparmor,
+                         .link = network_.link};
+  if (!spec_.privileged) {
+    placement.id_map = surroundings_.id_map;
+  }
+  return placement;
+}
+
+void Machine::fork_monitor() {
+  void* shared = mmap(nullptr, sizeof(MonitorResult), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) {
+    throw SystemError("make memory that is shared with a monitor");
+  }
+  result_ = new (shared) MonitorResult();
+  const std::vector<UniqueFd> to_join = surroundings_.cgroups.limit(cgroup_, spec_.limits);
+  MonitorPlan plan{.name = spec_.name,
+                   .lxc_path = PrivateMounts::containers(),
+                   .items = lxc_items(spec_, placement()),
+                   .filter = surroundings_.filter,
+                   .network_namespace = network_.network_namespace};
+  for (const UniqueFd& procs : to_join) {
+    plan.join_cgroups.push_back(procs.get());
+  }
+  const pid_t keeper = getpid();
+  monitor_ = fork();
+  if (monitor_ < 0) {
+    throw SystemError("fork a monitor");
+  }
+  if (monitor_ == 0) {
+    run_monitor(plan, keeper, *result_);
+  }
+}
+
+bool Machine::init_has_ended() const {
+  pollfd ended{init_pidfd_.get(), POLLIN, 0};
+  return init_pidfd_ && poll(&ended, 1, 0) == 1;
+}
+
+void Machine::look_for_init() {
+  static const std::optional<FileIdentity> own_program = program_of("self");
+  std::istringstream children(
+      read_file_if_exists(fmt::format("/proc/{0}/task/{0}/children", monitor_)).value_or(""));
+  for (std::string child; children >> child;) {
+    // liblxc's helpers are forks of this program; so is init until it has been executed.
+    const std::optional<FileIdentity> program = program_of(child);
+    if (!program || program == own_program || !is_nested_init(child)) {
+      continue;
+    }
+    const pid_t pid = std::stoi(child);
+    UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    if (pidfd) {
+      init_ = pid;
+      init_pidfd_ = std::move(pidfd);
+      phase_ = Phase::running;
+      // What the monitor uses isn't the container's, and the OOM killer must not pick it.
+      surroundings_.cgroups.move_legacy(monitor_, cgroup_name(surroundings_.session));
+      return;
+    }
+  }
+}
+
+void Machine::ask_to_shut_down() const {
+  // systemd(1): SIGRTMIN+3 halts the machine. SIGTERM would only make it reexecute itself.
+  const int signal = spec_.systemd ? SIGRTMIN + 3 : SIGTERM;
+  (void)syscall(SYS_pidfd_send_signal, init_pidfd_.get(), signal, nullptr, 0);
+}
+
+void Machine::kill() {
+  phase_ = Phase::stopping;
+  if (init_pidfd_ && !init_has_ended()) {
+    (void)syscall(SYS_pidfd_send_signal, init_pidfd_.get(), SIGKILL, nullptr, 0);
+  } else {
+    surroundings_.cgroups.kill(cgroup_);
+    kill_monitor();
+  }
+}
+
+void Machine::kill_monitor() const {
+  if (monitor_ > 0) {
+    (void)::kill(monitor_, SIGKILL);
+  }
+}
+
+void Machine::init_ended() {
+  if (phase_ == Phase::running) {
+    phase_ = Phase::dying;
+  } else if (phase_ == Phase::stopping) {
+    init_pidfd_.reset();
+    // It would only undo what remove() undoes faster.
+    kill_monitor();
+  }
+}
+
+void Machine::monitor_ended() {
+  if (phase_ != Phase::stopping) {
+    reason_ = reason();
+  }
+  monitor_ = -1;
+  if (phase_ == Phase::running || phase_ == Phase::dying) {
+    phase_ = Phase::exited;
+  }
+}
+
+std::string Machine::reason() const {
+  if (result_->failure[0] != '\0') {
+    return result_->failure;
+  }
+  const std::uint64_t oom_kills = surroundings_.cgroups.oom_kills(cgroup_);
+  const std::string limit =
+      oom_kills > 0 && spec_.limits.memory ? fmt::format(" (limits.memory = {})", to_string(*spec_.limits.memory)) : "";
+  if (result_->ran) {
+    return fmt::format("init {}{}", describe_init_status(result_->init_status),
+                       oom_kills > 0 ? " after the kernel had run out of memory for the container" + limit : "");
+  }
+  if (oom_kills > 0) {
+    return "out of memory while starting" + limit;
+  }
+  return phase_ == Phase::starting ? "liblxc could not start it" : "its monitor process ended unexpectedly";
+}
+
+ContainerExit Machine::exit() const {
+  return {.reason = reason_,
+          .console_tail = log_tail(console_log(), 20),
+          .lxc_log_tail = readable_lxc_log(log_tail(lxc_log(), 40))};
+}
+
+void Machine::remove() {
+  if (removed_) {
+    return;
+  }
+  removed_ = true;
+  surroundings_.cgroups.kill(cgroup_);
+  init_pidfd_.reset();
+  merged_.teardown();
+  writable_layer_.teardown();
+  remove_tree(directory_);
+  if (!surroundings_.cgroups.remove(cgroup_, Deadline::after(kUntilCgroupsAreEmpty))) {
+    throw Error(fmt::format("container '{}': control group '{}' still has processes", spec_.name, cgroup_));
+  }
+}
+
+}  // namespace mayfly

@@ -1,0 +1,438 @@
+#include "mayfly/keeper/server.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+
+#include "mayfly/container/seccomp.h"
+#include "mayfly/keeper/packet.h"
+#include "mayfly/keeper/purge.h"
+#include "mayfly/support/error.h"
+#include "mayfly/support/file_io.h"
+#include "mayfly/support/log.h"
+#include "mayfly/support/subprocess.h"
+
+namespace mayfly {
+namespace {
+
+/// How often a starting container is looked at. No event tells that a grandchild has executed its program.
+constexpr timespec kStartTick{0, 250'000};
+constexpr Milliseconds kUntilStarted{60'000};
+/// liblxc undoes its own part once init has ended (4 ms), and only then is init's status known.
+constexpr Milliseconds kUntilMonitorEnds{2'000};
+/// An init whose children have been inherited by a process 1 that doesn't reap stays undead.
+constexpr Milliseconds kUntilInitEnds{3'000};
+
+std::string new_session_id() {
+  std::uint32_t random = 0;
+  if (getrandom(&random, sizeof random, 0) != sizeof random) {
+    throw SystemError("get random bytes");
+  }
+  // The pid leads: it tells whether the maker of an unfinished session directory lives.
+  return fmt::format("{}-{:08x}", getpid(), random);
+}
+
+Paths as_seen_by_keeper(const Paths& paths) {
+  return {.runtime = PrivateMounts::host_path(paths.runtime), .store = PrivateMounts::host_path(paths.store)};
+}
+
+pid_t peer_of(int socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : -1;
+}
+
+std::string command_line(pid_t pid) {
+  std::string line = read_file_if_exists(fmt::format("/proc/{}/cmdline", pid)).value_or("");
+  while (!line.empty() && line.back() == '\0') {
+    line.pop_back();
+  }
+  std::replace(line.begin(), line.end(), '\0', ' ');
+  return line;
+}
+
+void answer(int socket, const Reply& reply) {
+  try {
+    // A test process that has gone, or doesn't want to know any more, is no failure.
+    (void)send_packet(socket, to_json(reply));
+  } catch (const Error& error) {
+    log(LogLevel::warning, fmt::format("keeper: {}", error.what()));
+  }
+}
+
+void answer(const UniqueFd& socket, const Reply& reply) { answer(socket.get(), reply); }
+
+}  // namespace
+
+Server::Server(int socket, UniqueFd owner, const Paths& paths)
+    : socket_(socket),
+      owner_(std::move(owner)),
+      paths_(as_seen_by_keeper(paths)),
+      mounts_(PrivateMounts::enter()),
+      cgroups_(Cgroups::of_host()) {
+  const std::filesystem::path init_program = find_shipped("mayfly-init");
+  mounts_.show_unified_cgroups(cgroups_);
+  purge_dead_sessions(paths_, {cgroups_, PrivateMounts::host_path});
+  filter_ = make_seccomp_filter();
+  const std::string id = new_session_id();
+  std::error_code unknown;
+  surroundings_ = std::make_unique<MachineSurroundings>(MachineSurroundings{
+      .cgroups = cgroups_,
+      .session = id,
+      .init_program = PrivateMounts::host_path(init_program),
+      .filter = filter_,
+      .id_map = {.host_base = 0x2000'0000 + static_cast<std::uint32_t>(getpid() % 16'384) * 65'536},
+      .apparmor = std::filesystem::exists("/sys/module/apparmor/parameters/enabled", unknown)});
+  sigset_t children;
+  sigemptyset(&children);
+  sigaddset(&children, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &children, nullptr);
+  child_signals_.reset(signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!child_signals_) {
+    throw SystemError("make a signalfd");
+  }
+  directory_ = std::make_unique<SessionDirectory>(paths_, id);
+  try {
+    const pid_t owner_pid = peer_of(socket_);
+    directory_->write_owner(owner_pid, command_line(owner_pid));
+  } catch (...) {
+    directory_->remove();
+    throw;
+  }
+  answer(socket_, reply::Hello{.session = id, .keeper = getpid()});
+}
+
+Server::~Server() = default;
+
+bool Server::run() {
+  while (!ended_) {
+    wait_and_handle();
+  }
+  undo_everything();
+  if (closing_) {
+    if (failures_.empty()) {
+      answer(*closing_, reply::Done{});
+    } else {
+      std::string all;
+      for (const std::string& failure : failures_) {
+        all += (all.empty() ? "" : "; ") + failure;
+      }
+      answer(*closing_, reply::Failure{.message = "the session could not be undone: " + all});
+    }
+  }
+  return failures_.empty();
+}
+
+void Server::wait_and_handle() {
+  std::vector<pollfd> waiting{{socket_, POLLIN, 0}, {owner_.get(), POLLIN, 0}, {child_signals_.get(), POLLIN, 0}};
+  std::vector<std::string> names;
+  bool starting = false;
+  std::optional<Milliseconds> timeout;
+  for (const auto& [name, entry] : entries_) {
+    const Machine::Phase phase = entry.machine->phase();
+    starting = starting || phase == Machine::Phase::starting;
+    if (phase == Machine::Phase::running || phase == Machine::Phase::stopping) {
+      waiting.push_back({entry.machine->init_pidfd(), POLLIN, 0});
+      names.push_back(name);
+    }
+    if (entry.deadline) {
+      timeout = std::min(timeout.value_or(Milliseconds::max()), entry.deadline->left());
+    }
+  }
+  timespec wait = kStartTick;
+  if (!starting && timeout) {
+    wait = {timeout->count() / 1'000, timeout->count() % 1'000 * 1'000'000};
+  }
+  if (ppoll(waiting.data(), waiting.size(), starting || timeout ? &wait : nullptr, nullptr) < 0 && errno != EINTR) {
+    throw SystemError("wait for events");
+  }
+  if (waiting[1].revents != 0) {
+    ended_ = true;
+    return;
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (const auto at = entries_.find(names[i]); waiting[i + 3].revents != 0 && at != entries_.end()) {
+      init_ended(at->second);
+    }
+  }
+  if (waiting[2].revents != 0) {
+    handle_children();
+  }
+  if (waiting[0].revents != 0) {
+    handle_socket();
+  }
+  for (auto& [name, entry] : entries_) {
+    if (entry.machine->phase() == Machine::Phase::starting) {
+      advance_starting(entry);
+    }
+    if (entry.deadline && entry.deadline->passed()) {
+      deadline_passed(entry);
+    }
+  }
+}
+
+void Server::handle_socket() {
+  std::optional<Packet> packet = receive_packet(socket_);
+  if (!packet) {
+    // Nobody holds the other end any more; the test process has closed without asking.
+    ended_ = true;
+    return;
+  }
+  try {
+    Request request = request_from_json(packet->text);
+    std::visit([&](auto& wanted) { handle(wanted, packet->attached); }, request);
+  } catch (const std::exception& error) {
+    answer(packet->attached, failure_from(error));
+  }
+}
+
+Server::Entry& Server::entry(const std::string& name) {
+  const auto at = entries_.find(name);
+  if (at == entries_.end()) {
+    throw Error(fmt::format("no container '{}' in this session", name));
+  }
+  return at->second;
+}
+
+void Server::handle(request::Start& request, UniqueFd& reply) {
+  const std::string name = request.spec.name;
+  if (name.empty() || name.size() > 48 ||
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
+    throw Error(fmt::format("container name '{}' isn't 1 to 48 of the characters a-z, 0-9 and '-'", name));
+  }
+  if (entries_.contains(name)) {
+    throw Error(fmt::format("container '{}' exists already in this session", name));
+  }
+  auto machine = std::make_unique<Machine>(std::move(request.spec), MachineNetwork{}, *surroundings_);
+  Entry& started = entries_[name];
+  started.machine = std::move(machine);
+  started.start = std::move(reply);
+  started.deadline = Deadline::after(kUntilStarted);
+}
+
+void Server::handle(request::Destroy& request, UniqueFd& reply) {
+  const auto at = entries_.find(request.name);
+  if (at == entries_.end()) {
+    answer(reply, reply::Done{});
+    return;
+  }
+  at->second.removal.push_back({std::move(reply)});
+  if (at->second.machine->phase() == Machine::Phase::exited) {
+    finish(at);
+  } else {
+    stop(at->second);
+  }
+}
+
+void Server::handle(request::ShutDown& request, UniqueFd& reply) {
+  const auto at = entries_.find(request.name);
+  if (at == entries_.end()) {
+    answer(reply, reply::WentDown{.by_itself = true});
+    return;
+  }
+  Entry& entry = at->second;
+  entry.removal.push_back({std::move(reply), true});
+  if (entry.machine->phase() == Machine::Phase::exited) {
+    finish(at);
+  } else if (entry.machine->phase() == Machine::Phase::running) {
+    entry.machine->ask_to_shut_down();
+    entry.shutting_down = true;
+    entry.deadline = Deadline::after(request.within);
+  }
+}
+
+void Server::handle(request::ExitOf& request, UniqueFd& reply) {
+  Entry& asked = entry(request.name);
+  if (asked.machine->phase() == Machine::Phase::running && asked.machine->init_has_ended()) {
+    init_ended(asked);
+  }
+  if (asked.machine->phase() == Machine::Phase::dying) {
+    asked.exit_questions.push_back(std::move(reply));
+  } else {
+    answer(reply, reply::Exit{asked.machine->exit()});
+  }
+}
+
+void Server::handle(request::Logs& request, UniqueFd& reply) {
+  const Machine& machine = *entry(request.name).machine;
+  answer(reply, reply::LogPaths{.console = machine.console_log(), .lxc = machine.lxc_log()});
+}
+
+void Server::handle(request::BuildCgroup&, UniqueFd& reply) {
+  const std::string name = cgroup_name(directory_->id(), ".build");
+  cgroups_.create(name);
+  answer(reply, reply::BuildCgroup{cgroups_.unified_root() / name / "cgroup.procs"});
+}
+
+void Server::handle(request::Own& request, UniqueFd& reply) {
+  directory_->own(request.path);
+  answer(reply, reply::Done{});
+}
+
+void Server::handle(request::Disown& request, UniqueFd& reply) {
+  directory_->disown(request.path);
+  answer(reply, reply::Done{});
+}
+
+void Server::handle(request::Close&, UniqueFd& reply) {
+  closing_ = std::move(reply);
+  ended_ = true;
+}
+
+void Server::advance_starting(Entry& entry) {
+  Machine& machine = *entry.machine;
+  machine.look_for_init();
+  if (machine.phase() != Machine::Phase::running) {
+    return;
+  }
+  entry.deadline.reset();
+  directory_->write_container({.name = machine.spec().name,
+                               .profile = machine.spec().profile,
+                               .address = machine.address(),
+                               .init_pid = machine.init(),
+                               .started_at = std::time(nullptr)});
+  answer(*entry.start, reply::Started{.init = machine.init(), .address = machine.address()});
+  entry.start.reset();
+}
+
+void Server::init_ended(Entry& entry) {
+  entry.machine->init_ended();
+  entry.shutting_down = false;
+  entry.deadline = Deadline::after(kUntilMonitorEnds);
+}
+
+void Server::stop(Entry& entry) {
+  entry.machine->kill();
+  entry.shutting_down = false;
+  entry.deadline = Deadline::after(kUntilInitEnds);
+}
+
+void Server::deadline_passed(Entry& entry) {
+  const Machine::Phase phase = entry.machine->phase();
+  if (entry.shutting_down) {
+    for (Pending& pending : entry.removal) {
+      pending.went_down = pending.went_down ? std::optional(false) : std::nullopt;
+    }
+    stop(entry);
+  } else if (phase == Machine::Phase::starting) {
+    stop(entry);
+  } else {
+    // Init is undead, or liblxc is stuck: what hangs mustn't hang us.
+    entry.machine->kill_monitor();
+    entry.deadline.reset();
+  }
+}
+
+void Server::handle_children() {
+  signalfd_siginfo ignored;
+  while (read(child_signals_.get(), &ignored, sizeof ignored) > 0) {
+  }
+  for (pid_t child = 0; (child = waitpid(-1, nullptr, WNOHANG)) > 0;) {
+    const auto at = std::find_if(entries_.begin(), entries_.end(),
+                                 [&](const auto& named) { return named.second.machine->monitor() == child; });
+    // Others are orphans that this process inherits as their subreaper.
+    if (at != entries_.end()) {
+      monitor_ended(at);
+    }
+  }
+}
+
+void Server::monitor_ended(Entries::iterator at) {
+  Entry& entry = at->second;
+  entry.machine->monitor_ended();
+  entry.deadline.reset();
+  for (const UniqueFd& question : entry.exit_questions) {
+    answer(question, reply::Exit{entry.machine->exit()});
+  }
+  entry.exit_questions.clear();
+  if (entry.start) {
+    fail_start(entry);
+    finish(at);
+  } else if (!entry.removal.empty()) {
+    finish(at);
+  }
+}
+
+void Server::fail_start(Entry& entry) {
+  const ContainerExit exit = entry.machine->exit();
+  const std::string& reason = exit.reason;
+  std::string text = fmt::format("container '{}': {}", entry.machine->spec().name,
+                                 reason.empty() ? "liblxc did not start it in time" : reason);
+  for (const auto& [title, content] : {std::pair<const char*, const std::string&>{"console", exit.console_tail},
+                                       {"liblxc's log", exit.lxc_log_tail}}) {
+    if (!content.empty()) {
+      text += fmt::format("\n  last lines of {}:\n", title);
+      text += content;
+    }
+  }
+  answer(*entry.start, reply::Failure{.kind = reply::Failure::Kind::lxc, .message = text});
+  entry.start.reset();
+}
+
+void Server::finish(Entries::iterator at) {
+  // Out of the map first: a name is free again as soon as its end is answered.
+  const auto node = entries_.extract(at);
+  Entry& entry = node.mapped();
+  directory_->remove_container(node.key());
+  std::optional<reply::Failure> failure;
+  try {
+    entry.machine->remove();
+  } catch (const std::exception& error) {
+    failure = failure_from(error);
+    failures_.emplace_back(error.what());
+  }
+  for (const Pending& pending : entry.removal) {
+    if (failure) {
+      answer(pending.socket, *failure);
+    } else if (pending.went_down) {
+      answer(pending.socket, reply::WentDown{.by_itself = *pending.went_down});
+    } else {
+      answer(pending.socket, reply::Done{});
+    }
+  }
+}
+
+void Server::undo_everything() {
+  cgroups_.kill(cgroup_name(directory_->id()));
+  for (const auto& [name, entry] : entries_) {
+    entry.machine->kill();
+    entry.machine->kill_monitor();
+  }
+  const Deadline deadline = Deadline::after(kUntilInitEnds);
+  while (!entries_.empty() && !deadline.passed()) {
+    pollfd child{child_signals_.get(), POLLIN, 0};
+    poll(&child, 1, deadline.poll_timeout());
+    handle_children();
+    for (auto at = entries_.begin(); at != entries_.end();) {
+      const auto next = std::next(at);
+      if (at->second.machine->monitor() < 0) {
+        finish(at);
+      }
+      at = next;
+    }
+  }
+  for (auto at = entries_.begin(); at != entries_.end(); at = entries_.begin()) {
+    failures_.push_back(fmt::format("the monitor of container '{}' can't be killed", at->first));
+    finish(at);
+  }
+  const UndoReport report = undo_session({cgroups_, PrivateMounts::host_path}, directory_->path(), directory_->id());
+  failures_.insert(failures_.end(), report.failed.begin(), report.failed.end());
+  if (report.failed.empty()) {
+    try {
+      directory_->remove();
+    } catch (const Error& error) {
+      failures_.emplace_back(error.what());
+    }
+  }
+}
+
+}  // namespace mayfly
