@@ -99,11 +99,11 @@ TEST(App, RefusesATimeoutThatIsNone) {
   EXPECT_THAT(run.err, HasSubstr("--timeout 'soon' is no duration"));
 }
 
-TEST(App, ReportsAMissingProfile) {
+TEST(App, TakesAMissingProfileForAWrongCommandLine) {
   const AppRun run = mayfly({"verify", "/nowhere/web.toml"});
-  EXPECT_EQ(run.code, 3);
-  EXPECT_THAT(run.err, AllOf(StartsWith("mayfly: error: "), HasSubstr("'/nowhere/web.toml'"),
-                             HasSubstr("No such file or directory")));
+  EXPECT_EQ(run.code, 2);
+  EXPECT_THAT(run.err, AllOf(StartsWith("mayfly: error: "), HasSubstr("'/nowhere/web.toml': No such file or directory"),
+                             HasSubstr("hint: name the profile's TOML file")));
 }
 
 TEST(App, PrintsAWrongProfilesDiagnosticsAsTheyAre) {

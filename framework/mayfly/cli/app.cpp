@@ -12,6 +12,7 @@
 #include "mayfly/cli/commands.h"
 #include "mayfly/cli/exit_code.h"
 #include "mayfly/cli/usage_error.h"
+#include "mayfly/exec/readiness.h"
 #include "mayfly/profile/diagnostic.h"
 #include "mayfly/provision/provision.h"
 #include "mayfly/support/log.h"
@@ -201,10 +202,14 @@ int run_app(std::vector<std::string> arguments) {
     // It begins with file and line, for editors; in terminals that is what is clickable.
     fmt::print(stderr, "{}\n", error.what());
     return kExitUsage;
-  } catch (const UsageError& error) {
-    log(LogLevel::error, fmt::format("{}\n  hint: 'mayfly --help' lists the commands and their options", error.what()));
+  } catch (UsageError& error) {
+    if (error.hint().empty()) error.set_hint("'mayfly --help' lists the commands and their options");
+    log(LogLevel::error, error.what());
     return kExitUsage;
   } catch (const ProvisionError& error) {
+    log(LogLevel::error, error.what());
+    return kExitFailed;
+  } catch (const NotReadyError& error) {
     log(LogLevel::error, error.what());
     return kExitFailed;
   } catch (const std::exception& error) {

@@ -11,6 +11,7 @@
 #include "mayfly/cli/verify.h"
 #include "mayfly/facts/facts.h"
 #include "mayfly/session/session.h"
+#include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 
 namespace mayfly {
@@ -63,12 +64,23 @@ ExecOptions exec_options(const RunArguments& arguments) {
   return options;
 }
 
+/// A profile that isn't there is a mistake on the command line.
+Profile load(const std::filesystem::path& file) {
+  try {
+    return load_profile(file);
+  } catch (const SystemError& error) {
+    UsageError wrong(error.message());
+    wrong.set_hint("name the profile's TOML file, for example web.toml");
+    throw wrong;
+  }
+}
+
 Container start(Session& session, const Profile& profile, bool provision) {
   return provision ? session.start(profile) : session.start_unprovisioned(profile);
 }
 
 int run_attached_in(const RunArguments& arguments, const ExecOptions& options) {
-  const Profile profile = load_profile(arguments.profile);
+  const Profile profile = load(arguments.profile);
   GuardedSession guarded;
   return guarded.use([&](Session& session) {
     const Container container = start(session, profile, arguments.provision);
@@ -87,7 +99,7 @@ int shell_command(const RunArguments& arguments) {
 }
 
 int verify_command(const VerifyArguments& arguments, const Console& console) {
-  const Profile profile = load_profile(arguments.profile);
+  const Profile profile = load(arguments.profile);
   SessionOptions session_options;
   if (arguments.quiet) {
     session_options.progress = [](std::string_view) {};
