@@ -1,0 +1,129 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "mayfly/session/converge_layer.h"
+#include "mayfly/session/init_choice.h"
+#include "mayfly/support/error.h"
+#include "mayfly/support/file_io.h"
+
+namespace mayfly {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// A tiny image on disk.
+class ImageOnDisk {
+ public:
+  ImageOnDisk() { image_.lowers.push_back(root_.path()); }
+  void file(const std::filesystem::path& path) {
+    std::filesystem::create_directories((root_.path() / path).parent_path());
+    write_file(root_.path() / path, "", 0755);
+  }
+  void symlink(const std::string& target, const std::filesystem::path& path) {
+    std::filesystem::create_directories((root_.path() / path).parent_path());
+    std::filesystem::create_symlink(target, root_.path() / path);
+  }
+  [[nodiscard]] const Image& image() const { return image_; }
+
+ private:
+  TempDir root_;
+  Image image_{.id = "test"};
+};
+
+Profile directory_profile() {
+  Profile profile;
+  profile.name = "web";
+  profile.image = DirectoryImage{.path = "/nowhere"};
+  return profile;
+}
+
+TEST(ChooseInit, TakesMayflysOwnForTheHostImage) {
+  ImageOnDisk disk;
+  disk.file("sbin/init");
+  EXPECT_THAT(choose_init(Profile{}, disk.image()).argv, IsEmpty());
+}
+
+TEST(ChooseInit, TakesMayflysOwnWhereTheImageHasNone) {
+  ImageOnDisk disk;
+  EXPECT_THAT(choose_init(directory_profile(), disk.image()).argv, IsEmpty());
+}
+
+TEST(ChooseInit, RecognisesSystemdBehindAnAbsoluteSymlink) {
+  ImageOnDisk disk;
+  disk.file("usr/lib/systemd/systemd");
+  disk.symlink("usr/lib", "lib");
+  disk.symlink("/lib/systemd/systemd", "sbin/init");
+  const InitChoice init = choose_init(directory_profile(), disk.image());
+  EXPECT_THAT(init.argv, ElementsAre("/sbin/init"));
+  EXPECT_TRUE(init.systemd);
+}
+
+TEST(ChooseInit, TakesAnotherInitForWhatItIs) {
+  ImageOnDisk disk;
+  disk.file("sbin/init");
+  const InitChoice init = choose_init(directory_profile(), disk.image());
+  EXPECT_THAT(init.argv, ElementsAre("/sbin/init"));
+  EXPECT_FALSE(init.systemd);
+}
+
+TEST(ChooseInit, NeverFollowsASymlinkToTheHost) {
+  ImageOnDisk disk;
+  disk.symlink("/bin/true", "sbin/init");  // exists on the host, not in the image
+  EXPECT_THAT(choose_init(directory_profile(), disk.image()).argv, IsEmpty());
+}
+
+TEST(ChooseInit, SaysWhichGivenInitIsMissing) {
+  ImageOnDisk disk;
+  Profile profile = directory_profile();
+  profile.init.command = {"/sbin/openrc-init", "--now"};
+  try {
+    (void)choose_init(profile, disk.image());
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("init '/sbin/openrc-init' doesn't exist in the image (directory '/nowhere')"));
+    EXPECT_THAT(error.what(), HasSubstr("hint: "));
+  }
+}
+
+std::string key_of(const Profile& profile, const std::string& image_id = "image") {
+  return converge_key(profile, Image{.id = image_id, .lowers = {}}, InitChoice{});
+}
+
+Profile shell_profile(const std::string& script) {
+  Profile profile = directory_profile();
+  profile.provision.push_back({.action = ShellStep{.inline_script = script}});
+  return profile;
+}
+
+TEST(ConvergeKey, IsTheSameForTheSameInputs) { EXPECT_EQ(key_of(shell_profile("a")), key_of(shell_profile("a"))); }
+
+TEST(ConvergeKey, ChangesWithEachInput) {
+  const Profile profile = shell_profile("a");
+  EXPECT_NE(key_of(profile), key_of(shell_profile("b")));
+  EXPECT_NE(key_of(profile), key_of(profile, "another image"));
+  Profile other = profile;
+  other.network = Network::nat;
+  EXPECT_NE(key_of(profile), key_of(other));
+  other = profile;
+  other.env["A"] = "1";
+  EXPECT_NE(key_of(profile), key_of(other));
+  other = profile;
+  other.privileged = true;
+  EXPECT_NE(key_of(profile), key_of(other));
+}
+
+TEST(ConvergeKey, IgnoresWhatTheConvergedMachineDoesNotDependOn) {
+  const Profile profile = shell_profile("a");
+  Profile other = profile;
+  other.limits.memory = Bytes{1 << 20};
+  other.checks.push_back({.what = PortCheck{.number = 80}});
+  other.init.within = std::chrono::seconds(1);
+  EXPECT_EQ(key_of(profile), key_of(other));
+}
+
+}  // namespace
+}  // namespace mayfly
