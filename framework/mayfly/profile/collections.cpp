@@ -24,7 +24,7 @@ std::optional<std::vector<Item>> read_items(Reader& reader, std::string_view nam
   std::vector<Item> items;
   bool whole = true;
   for (const DocumentNode& item : node.items) {
-    if (auto value = read_item(reader, name, item)) {
+    if (auto value = read_item(reader, fmt::format("{}[{}]", name, &item - node.items.data()), item)) {
       items.push_back(*std::move(value));
     } else {
       whole = false;
@@ -45,7 +45,7 @@ std::optional<boost::json::value> to_json(Reader& reader, std::string_view name,
       return boost::json::value(node.boolean);
     case Kind::real:
       if (!std::isfinite(node.real)) {
-        reader.error(node.place, fmt::format("'{}' is a number that JSON has not", name));
+        reader.error(node.place, fmt::format("'{}' must be finite: it is handed over as JSON", name));
         return std::nullopt;
       }
       return boost::json::value(node.real);
@@ -93,12 +93,9 @@ std::optional<std::vector<std::string>> read_argv(Reader& reader, std::string_vi
 
 std::optional<std::vector<std::string>> read_names(Reader& reader, std::string_view name, const DocumentNode& node) {
   auto names = read_items<std::string>(reader, name, node, "an array of strings", read_word);
-  if (!names) {
-    return std::nullopt;
-  }
   std::set<std::string_view> seen;
   for (const DocumentNode& item : node.items) {
-    if (!seen.insert(item.text).second) {
+    if (item.kind == Kind::text && !seen.insert(item.text).second) {
       reader.error(item.place, fmt::format("'{}' stands twice in '{}'", item.text, name));
     }
   }

@@ -4,6 +4,8 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
+#include <optional>
 #include <sstream>
 #include <tuple>
 #include <utility>
@@ -97,14 +99,45 @@ std::string syntax_message(std::string_view description) {
   return fmt::format("syntax error: {}", text);
 }
 
-std::string syntax_hint(std::string_view description) {
-  if (description.find("determine value type") != std::string_view::npos) {
-    return "texts stand in quotes: source = \"host\"";
+// The commonest mistake, network = nat, for which toml++ has many texts ("expected 'nan', saw 'nat'"), most of them far
+// from the point: finds the bare word at the place of the error.
+std::optional<Diagnostic> bare_word(std::string_view toml, const Place& place) {
+  for (int line = 1; line < place.line; ++line) {
+    toml.remove_prefix(std::min(toml.find('\n'), toml.size() - 1) + 1);
   }
-  if (description.find("redefine") != std::string_view::npos) {
-    return "a key or table stands once in a file; for several of a kind write [[...]]";
+  const std::string_view line = toml.substr(0, toml.find_first_of("\r\n"));
+  const auto at = static_cast<std::size_t>(place.column - 1);
+  const std::size_t equals = line.substr(0, at).rfind('=');
+  const bool ascii = std::all_of(line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (!ascii || equals == std::string_view::npos) {
+    return std::nullopt;
   }
-  return {};
+  const std::size_t begin = line.find_first_not_of(" \t", equals + 1);
+  if (begin == std::string_view::npos || std::isalpha(static_cast<unsigned char>(line[begin])) == 0) {
+    return std::nullopt;
+  }
+  const std::string_view word = line.substr(begin, line.find_first_of(" \t,]}#", begin) - begin);
+  if (at < begin || at > begin + word.size()) {
+    return std::nullopt;
+  }
+  return Diagnostic{.line = place.line,
+                    .column = static_cast<int>(begin) + 1,
+                    .length = static_cast<int>(word.size()),
+                    .message = fmt::format("syntax error: '{}' is not a value", word),
+                    .hint = fmt::format("texts stand in quotes: \"{}\"", word)};
+}
+
+Diagnostic syntax_diagnostic(std::string_view toml, const toml::parse_error& error) {
+  const Place place = place_of(error.source());
+  if (auto diagnostic = bare_word(toml, place)) {
+    return *std::move(diagnostic);
+  }
+  const bool twice = error.description().find("redefine") != std::string_view::npos;
+  return {.line = place.line,
+          .column = place.column,
+          .length = place.length,
+          .message = syntax_message(error.description()),
+          .hint = twice ? "a key or table stands once in a file; for several of a kind write [[...]]" : ""};
 }
 
 }  // namespace
@@ -118,13 +151,7 @@ DocumentNode parse_document(std::string_view toml, std::string_view name) {
   try {
     return convert(toml::parse(toml, name));
   } catch (const toml::parse_error& error) {
-    const Place place = place_of(error.source());
-    throw ProfileError(name, toml,
-                       {{.line = place.line,
-                         .column = place.column,
-                         .length = place.length,
-                         .message = syntax_message(error.description()),
-                         .hint = syntax_hint(error.description())}});
+    throw ProfileError(name, toml, {syntax_diagnostic(toml, error)});
   }
 }
 

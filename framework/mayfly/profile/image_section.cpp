@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -64,10 +65,9 @@ std::optional<std::string> read_mirror(Reader& reader, std::string_view name, co
 
 std::optional<std::vector<std::string>> read_packages(Reader& reader, std::string_view name, const DocumentNode& node) {
   auto packages = read_names(reader, name, node);
-  for (std::size_t i = 0; packages && i < packages->size(); ++i) {
-    if ((*packages)[i].find_first_of(" ,\t") != std::string::npos) {
-      reader.error(node.items[i].place, fmt::format("'{}' is not the name of a package", (*packages)[i]),
-                   "one package an element");
+  for (const DocumentNode& item : node.items) {
+    if (item.text.find_first_of(" ,") != std::string::npos) {
+      reader.error(item.place, fmt::format("'{}' is not the name of a package", item.text), "one package an element");
     }
   }
   return packages;
@@ -77,19 +77,18 @@ void keep_path(Reader& /*reader*/, std::string_view /*name*/, const DocumentNode
   out.path = &node;
 }
 
-constexpr Schema<ImageTable, 5> kImage{
-    .title = "[image]",
-    .fields = {{{"source", into<ImageTable, &ImageTable::source, read_source>, Need::required},
-                {"suite", into<ImageTable, &ImageTable::suite, read_suite>},
-                {"packages", into<ImageTable, &ImageTable::packages, read_packages>},
-                {"mirror", into<ImageTable, &ImageTable::mirror, read_mirror>},
-                {"path", keep_path}}}};
+constexpr Schema<ImageTable, 5> kImage{.title = "[image]",
+                                       .fields = {{{"source", into<ImageTable, &ImageTable::source, read_source>},
+                                                   {"suite", into<ImageTable, &ImageTable::suite, read_suite>},
+                                                   {"packages", into<ImageTable, &ImageTable::packages, read_packages>},
+                                                   {"mirror", into<ImageTable, &ImageTable::mirror, read_mirror>},
+                                                   {"path", keep_path}}}};
 
 void check_fits(Reader& reader, const DocumentNode& node, std::string_view source) {
   for (const Fit& fit : kFits) {
     if (fit.required && fit.source == source && node.find(fit.key) == nullptr) {
-      reader.error(node.place, fmt::format("missing key '{}' in [image] with source = \"{}\"", fit.key, source),
-                   std::string(fit.hint));
+      reader.missing(node, fit.key, fmt::format("missing key '{}' in [image] with source = \"{}\"", fit.key, source),
+                     std::string(fit.hint));
     }
   }
   for (const DocumentEntry& entry : node.entries) {
@@ -114,6 +113,10 @@ void read_image(Reader& reader, std::string_view name, const DocumentNode& node,
   ImageTable table;
   read_table(reader, kImage, name, node, table);
   if (table.source.empty()) {
+    if (node.kind == DocumentNode::Kind::table && node.find("source") == nullptr) {
+      reader.missing(node, "source", "missing key 'source' in [image]",
+                     fmt::format("one of {}", fmt::join(kSources, ", ")));
+    }
     return;
   }
   check_fits(reader, node, table.source);

@@ -43,31 +43,42 @@ void Reader::wrong_type(std::string_view name, const DocumentNode& node, std::st
   error(node.place, fmt::format("'{}' must be {}, not {}", name, expected, describe(node.kind)), std::move(hint));
 }
 
+void Reader::missing(const DocumentNode& table, std::string_view key, std::string message, std::string hint) {
+  if (!suggested_.contains({&table, key})) {
+    error(table.place, std::move(message), std::move(hint));
+  }
+}
+
 void Reader::check_keys(std::string_view title, const DocumentNode& table, std::span<const Key> keys) {
   const std::vector<std::string_view> names = names_of(keys);
   std::vector<std::string_view> choices;
-  std::string_view chosen;
   for (const Key& key : keys) {
     if (key.need == Need::choice) {
       choices.push_back(key.name);
     }
-    if (key.need == Need::required && table.find(key.name) == nullptr) {
-      error(table.place, fmt::format("missing key '{}'{}", key.name, in(title)));
-    }
   }
+  std::string_view chosen;
   for (const DocumentEntry& entry : table.entries) {
-    const auto key = std::find_if(keys.begin(), keys.end(), [&](const Key& known) { return known.name == entry.key; });
+    auto key = std::find_if(keys.begin(), keys.end(), [&](const Key& known) { return known.name == entry.key; });
     if (key == keys.end()) {
       const std::string_view near = nearest(entry.key, names);
       error(entry.place, fmt::format("unknown key '{}'{}", entry.key, in(title)),
             near.empty() ? fmt::format("known here: {}", fmt::join(names, ", "))
                          : fmt::format("did you mean '{}'?", near));
-    } else if (key->need == Need::choice) {
+      suggested_.insert({&table, near});
+      key = std::find_if(keys.begin(), keys.end(), [&](const Key& known) { return known.name == near; });
+    }
+    if (key != keys.end() && key->need == Need::choice) {
       if (!chosen.empty()) {
         error(entry.place, fmt::format("'{}' can't stand beside '{}'{}", entry.key, chosen, in(title)),
               fmt::format("exactly one of {}", quoted_list(choices)));
       }
       chosen = entry.key;
+    }
+  }
+  for (const Key& key : keys) {
+    if (key.need == Need::required && table.find(key.name) == nullptr) {
+      missing(table, key.name, fmt::format("missing key '{}'{}", key.name, in(title)));
     }
   }
   if (!choices.empty() && chosen.empty()) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <filesystem>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,6 +33,8 @@ class Reader {
 
   /// Reports unknown and missing keys of a table. `title` as the profile writes it: "[image]"; empty: the top level.
   void check_keys(std::string_view title, const DocumentNode& table, std::span<const Key> keys);
+  /// Reports a missing key, unless another key of the table was taken for a misspelling of it.
+  void missing(const DocumentNode& table, std::string_view key, std::string message, std::string hint = {});
 
   /// Relative paths start here.
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
@@ -40,6 +43,7 @@ class Reader {
  private:
   std::filesystem::path directory_;
   std::vector<Diagnostic> diagnostics_;
+  std::set<std::pair<const DocumentNode*, std::string_view>> suggested_;
 };
 
 /// One line of the schema: a key of the table that fills a T.

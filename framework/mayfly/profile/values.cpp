@@ -194,6 +194,10 @@ std::optional<std::filesystem::path> read_directory_path(Reader& reader, std::st
 
 std::optional<std::string> read_one_of(Reader& reader, std::string_view name, const DocumentNode& node,
                                        std::span<const std::string_view> words) {
+  if (node.kind != Kind::text) {
+    reader.wrong_type(name, node, "a string", fmt::format("one of {}", fmt::join(words, ", ")));
+    return std::nullopt;
+  }
   auto text = read_text(reader, name, node);
   if (text && std::find(words.begin(), words.end(), *text) == words.end()) {
     const std::string_view near = nearest(*text, words);

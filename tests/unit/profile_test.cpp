@@ -1,0 +1,320 @@
+#include "mayfly/profile/profile.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "mayfly/profile/diagnostic.h"
+#include "mayfly/profile/document.h"
+#include "mayfly/profile/sections.h"
+#include "mayfly/profile/spelling.h"
+#include "mayfly/support/file_io.h"
+
+namespace mayfly {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::Field;
+using testing::HasSubstr;
+using testing::Optional;
+using testing::Pair;
+using testing::VariantWith;
+
+Profile parse(std::string_view toml) { return parse_profile(toml, "web.toml", "/nowhere"); }
+
+std::string error_of(std::string_view toml) {
+  try {
+    (void)parse(toml);
+  } catch (const ProfileError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// A directory with what a profile may refer to.
+class ProfileDirectory : public testing::Test {
+ protected:
+  ProfileDirectory() {
+    for (const char* name : {"setup.sh", "site.yml", "site.pp", "rootfs.tar"}) {
+      write_file(dir_.path() / name, "x");
+    }
+    std::filesystem::create_directories(dir_.path() / "modules");
+    std::filesystem::create_directories(dir_.path() / "rootfs");
+  }
+  Profile parse_here(std::string_view toml) { return parse_profile(toml, "web.toml", dir_.path()); }
+  std::filesystem::path at(std::string_view name) { return dir_.path() / name; }
+
+ private:
+  TempDir dir_;
+};
+
+TEST(ParseProfile, GivesDefaultsForAnEmptyText) { EXPECT_EQ(parse(""), (Profile{.name = "web", .hostname = "web"})); }
+
+TEST(ParseProfile, ReadsTheTopLevel) {
+  const Profile profile = parse(R"(
+    network    = "nat"
+    privileged = true
+    hostname   = "www.example"
+    env        = { LANG = "C.UTF-8", EMPTY = "" }
+  )");
+  EXPECT_EQ(profile.network, Network::nat);
+  EXPECT_TRUE(profile.privileged);
+  EXPECT_EQ(profile.hostname, "www.example");
+  EXPECT_THAT(profile.env, ElementsAre(Pair("EMPTY", ""), Pair("LANG", "C.UTF-8")));
+}
+
+TEST(ParseProfile, ReadsLimits) {
+  const Profile profile = parse("[limits]\nmemory = \"512MiB\"\ncpus = 2\npids = 512\ndisk = \"1GiB\"\n");
+  EXPECT_EQ(profile.limits, (Limits{.memory = Bytes{512 << 20}, .cpus = 2.0, .pids = 512U, .disk = Bytes{1 << 30}}));
+  EXPECT_THAT(parse("limits.cpus = 1.5").limits.cpus, Optional(1.5));
+}
+
+TEST(ParseProfile, ReadsADebianImage) {
+  const Profile profile = parse(R"(
+    [image]
+    source   = "debian"
+    suite    = "bookworm"
+    packages = ["systemd-sysv", "dbus"]
+    mirror   = "http://mirror.example/debian"
+  )");
+  EXPECT_EQ(profile.image,
+            ImageRecipe(DebianImage{
+                .suite = "bookworm", .packages = {"systemd-sysv", "dbus"}, .mirror = "http://mirror.example/debian"}));
+}
+
+TEST_F(ProfileDirectory, ResolvesImagePaths) {
+  EXPECT_EQ(parse_here("image = { source = \"tarball\", path = \"rootfs.tar\" }").image,
+            ImageRecipe(TarballImage{at("rootfs.tar")}));
+  EXPECT_EQ(parse_here("image = { source = \"directory\", path = \"modules/../rootfs\" }").image,
+            ImageRecipe(DirectoryImage{at("rootfs")}));
+  EXPECT_EQ(parse_here("image = { source = \"directory\", path = \"/\" }").image, ImageRecipe(DirectoryImage{"/"}));
+  EXPECT_EQ(parse_here("image = { source = \"host\" }").image, ImageRecipe(HostImage{}));
+}
+
+TEST(ParseProfile, ReadsOneReadyConditionWithItsTime) {
+  const InitSettings init = parse(
+                                "[init]\ncommand = \"/sbin/init\"\n"
+                                "ready = { systemd = \"running\", within = \"1min\" }")
+                                .init;
+  EXPECT_EQ(init, (InitSettings{.command = {"/sbin/init"},
+                                .ready = {{.kind = ReadyWhen::Kind::systemd, .text = "running"}},
+                                .within = minutes(1)}));
+}
+
+TEST(ParseProfile, ReadsSeveralReadyConditions) {
+  const InitSettings init = parse(R"(
+    [init]
+    command = ["/bin/sleep", "inf"]
+    within  = "5s"
+    [[init.ready]]
+    unit = "nginx.service"
+    [[init.ready]]
+    port = 80
+    [[init.ready]]
+    command = ["test", "-e", "/x"]
+    [[init.ready]]
+    file = "/run/ready"
+  )")
+                                .init;
+  EXPECT_EQ(init, (InitSettings{.command = {"/bin/sleep", "inf"},
+                                .ready = {{.kind = ReadyWhen::Kind::unit, .text = "nginx.service"},
+                                          {.kind = ReadyWhen::Kind::port, .port = 80},
+                                          {.kind = ReadyWhen::Kind::command, .argv = {"test", "-e", "/x"}},
+                                          {.kind = ReadyWhen::Kind::file, .text = "/run/ready"}},
+                                .within = seconds(5)}));
+}
+
+TEST_F(ProfileDirectory, ReadsProvisionStepsInTheirOrder) {
+  const Profile profile = parse_here(R"(
+    [[provision]]
+    shell  = { script = "setup.sh", args = ["-x", ""], env = { A = "b" } }
+    within = "2min"
+    [[provision]]
+    shell = { inline = "set -e\ntrue" }
+    [[provision]]
+    ansible = { playbook = "site.yml", vars = { workers = 4, name = "a\"b", list = [1, true], sub = { x = 1.5 } } }
+    [[provision]]
+    puppet = { manifest = "site.pp", modules = ["modules"], facts = { role = "web" } }
+  )");
+  EXPECT_THAT(
+      profile.provision,
+      ElementsAre(
+          ProvisionStep{.action = ShellStep{.script = at("setup.sh"), .args = {"-x", ""}, .env = {{"A", "b"}}},
+                        .within = minutes(2)},
+          ProvisionStep{.action = ShellStep{.inline_script = "set -e\ntrue"}},
+          ProvisionStep{.action = AnsibleStep{.playbook = at("site.yml"),
+                                              .vars = {{"workers", "4"},
+                                                       {"name", R"("a\"b")"},
+                                                       {"list", "[1,true]"},
+                                                       {"sub", R"({"x":1.5E0})"}}}},
+          ProvisionStep{.action = PuppetStep{
+                            .manifest = at("site.pp"), .modules = {at("modules")}, .facts = {{"role", "web"}}}}));
+}
+
+TEST_F(ProfileDirectory, TakesAPathForAWholeProvisionStep) {
+  EXPECT_THAT(parse_here("[[provision]]\nshell = \"setup.sh\"\n[[provision]]\nansible = \"site.yml\"\n"
+                         "[[provision]]\npuppet = \"site.pp\"\n")
+                  .provision,
+              ElementsAre(ProvisionStep{.action = ShellStep{.script = at("setup.sh")}},
+                          ProvisionStep{.action = AnsibleStep{.playbook = at("site.yml")}},
+                          ProvisionStep{.action = PuppetStep{.manifest = at("site.pp")}}));
+}
+
+TEST(ParseProfile, ReadsChecksWithTheirLines) {
+  const Profile profile = parse(R"([[check]]
+service = { name = "nginx", running = true, enabled = false }
+[[check]]
+port = { number = 80, listening = false }
+[[check]]
+file = { path = "/etc/motd", mode = "0644", owner = "root", group = "adm", contains = "hi" }
+[[check]]
+package = { name = "nginx", version = "1.22" }
+[[check]]
+user = { name = "www", uid = 33, shell = "/bin/sh", home = "/var/www", groups = ["adm"] }
+[[check]]
+command = { argv = ["nginx", "-t"], exit_code = 1, stdout_contains = "ok" }
+)");
+  EXPECT_THAT(
+      profile.checks,
+      ElementsAre(
+          Check{ServiceCheck{.name = "nginx", .running = true, .enabled = false}, 1},
+          Check{PortCheck{.number = 80, .listening = false}, 3},
+          Check{FileCheck{.path = "/etc/motd", .mode = 0644, .owner = "root", .group = "adm", .contains = "hi"}, 5},
+          Check{PackageCheck{.name = "nginx", .version = "1.22"}, 7},
+          Check{UserCheck{.name = "www", .uid = 33, .shell = "/bin/sh", .home = "/var/www", .groups = {"adm"}}, 9},
+          Check{CommandCheck{.argv = {"nginx", "-t"}, .exit_code = 1, .stdout_contains = "ok"}, 11}));
+}
+
+TEST(ParseProfile, TakesShortFormsOfChecks) {
+  EXPECT_THAT(
+      parse("check = [{ service = \"nginx\" }, { port = 80 }, { file = \"/etc/motd\" }, { package = \"nginx\" },"
+            "{ user = \"www\" }, { command = [\"true\"] }]")
+          .checks,
+      ElementsAre(Check{ServiceCheck{.name = "nginx", .running = true}, 1}, Check{PortCheck{.number = 80}, 1},
+                  Check{FileCheck{.path = "/etc/motd", .exists = true}, 1}, Check{PackageCheck{.name = "nginx"}, 1},
+                  Check{UserCheck{.name = "www"}, 1}, Check{CommandCheck{.argv = {"true"}}, 1}));
+}
+
+TEST(ParseProfile, ReadsModesInBothForms) {
+  const auto mode_of = [](std::string_view mode) {
+    const Profile profile = parse("[[check]]\nfile = { path = \"/x\", mode = " + std::string(mode) + " }");
+    return std::get<FileCheck>(profile.checks.at(0).what).mode;
+  };
+  EXPECT_THAT(mode_of("\"0644\""), Optional(0644U));
+  EXPECT_THAT(mode_of("\"755\""), Optional(0755U));
+  EXPECT_THAT(mode_of("0o4755"), Optional(04755U));
+}
+
+TEST(ParseProfile, MakesAHostNameOfTheFileName) {
+  const auto hostname_of = [](std::string_view name) { return parse_profile("", name, "/").hostname; };
+  EXPECT_EQ(hostname_of("dir/My_Web server.toml"), "my-web-server");
+  EXPECT_EQ(hostname_of("-x-.toml"), "x");
+  EXPECT_EQ(hostname_of("äöü.toml"), "mayfly");
+  EXPECT_EQ(hostname_of(std::string(100, 'a') + ".toml").size(), 63U);
+}
+
+TEST(ParseProfile, ReportsASyntaxErrorWithItsPlace) {
+  EXPECT_THAT(error_of("[image]\nsource = \"host\"\n[image]\n"), HasSubstr("web.toml:3:1: error: syntax error"));
+  EXPECT_THAT(error_of("a = \"\xff\"\n"), HasSubstr("web.toml:1:5: error: syntax error"));
+  EXPECT_THAT(error_of("network =\n"), HasSubstr("web.toml:1:10: error: syntax error"));
+}
+
+TEST(ParseProfile, SaysThatATextNeedsQuotes) {
+  for (const std::string word : {"nat", "none", "host", "tarball", "fast", "infinite", "true1", "web.yml", "a/b"}) {
+    EXPECT_EQ(error_of("x = { y = 1, z = " + word + " }\n"),
+              "web.toml:1:18: error: syntax error: '" + word + "' is not a value\n    1 | x = { y = 1, z = " + word +
+                  " }\n      |                  ^" + std::string(word.size() - 1, '~') +
+                  "\n      = hint: texts stand in quotes: \"" + word + "\"");
+  }
+}
+
+TEST(ParseProfile, ReportsEverythingAtOnceInTheOrderOfTheText) {
+  try {
+    (void)parse("[limits]\nmemory = 1\ndisk = 1\n[image]\nsource = \"hots\"\n");
+    FAIL() << "nothing thrown";
+  } catch (const ProfileError& error) {
+    EXPECT_THAT(error.diagnostics(),
+                ElementsAre(Field(&Diagnostic::line, 2), Field(&Diagnostic::line, 3), Field(&Diagnostic::line, 5)));
+  }
+}
+
+TEST(ParseProfile, SaysNothingOfAMissingKeyThatWasMisspelt) {
+  EXPECT_EQ(error_of("[image]\nsource = \"debian\"\nsutie = \"bookworm\"\n"),
+            "web.toml:3:1: error: unknown key 'sutie' in [image]\n"
+            "    3 | sutie = \"bookworm\"\n"
+            "      | ^~~~~\n"
+            "      = hint: did you mean 'suite'?");
+}
+
+TEST_F(ProfileDirectory, LoadsAFileAndRemembersIt) {
+  write_file(at("web.toml"), "[[provision]]\nshell = \"setup.sh\"\n");
+  const Profile profile = load_profile(at("web.toml"));
+  EXPECT_EQ(profile.name, "web");
+  EXPECT_EQ(profile.file, at("web.toml"));
+  EXPECT_EQ(std::get<ShellStep>(profile.provision.at(0).action).script, at("setup.sh"));
+}
+
+TEST(LoadProfile, SaysWhichFileIsMissing) {
+  try {
+    (void)load_profile("/nowhere/web.toml");
+    FAIL() << "nothing thrown";
+  } catch (const SystemError& error) {
+    EXPECT_STREQ(error.what(),
+                 "open '/nowhere/web.toml': No such file or directory\n"
+                 "  while reading profile '/nowhere/web.toml'");
+  }
+}
+
+TEST(EditDistance, CountsASwapOfNeighboursAsOne) {
+  EXPECT_EQ(edit_distance("suite", "sutie"), 1U);
+  EXPECT_EQ(edit_distance("suite", "suit"), 1U);
+  EXPECT_EQ(edit_distance("", "abc"), 3U);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3U);
+}
+
+TEST(Nearest, IsEmptyWhenNothingIsNear) {
+  constexpr std::array<std::string_view, 3> kWords = {"memory", "cpus", "pids"};
+  EXPECT_EQ(nearest("memroy", kWords), "memory");
+  EXPECT_EQ(nearest("cpu", kWords), "cpus");
+  EXPECT_EQ(nearest("colour", kWords), "");
+  EXPECT_EQ(nearest("x", kWords), "");
+}
+
+TEST(RenderDiagnostics, SortsAndMarksThePlace) {
+  EXPECT_EQ(render_diagnostics("a.toml", "one\n\tt\xc3\xb6o = 1\n",
+                               {{.line = 2, .column = 8, .length = 1, .message = "second", .hint = "help"},
+                                {.line = 1, .column = 1, .length = 3, .message = "first"}}),
+            "a.toml:1:1: error: first\n"
+            "    1 | one\n"
+            "      | ^~~\n"
+            "a.toml:2:8: error: second\n"
+            "    2 | \tt\xc3\xb6o = 1\n"
+            "      | \t      ^\n"
+            "      = hint: help");
+}
+
+TEST(RenderDiagnostics, ToleratesPlacesBeyondTheText) {
+  EXPECT_EQ(render_diagnostics("a.toml", "x", {{.line = 9, .column = 4, .message = "end"}}),
+            "a.toml:9:4: error: end\n    9 | \n      | ^");
+}
+
+// The reference describes a table in the section whose heading names it, each key in a row of its own: "| `key` |".
+TEST(ProfileReference, DescribesEveryKey) {
+  const std::string reference = read_file(std::filesystem::path(MAYFLY_SOURCE_DIR) / "docs/profile.md");
+  for (const TableKeys& table : all_tables()) {
+    std::string title(table.title.empty() ? "Top level" : table.title);
+    std::erase(title, '\'');
+    const std::size_t begin = reference.find("# " + title + "\n");
+    const std::size_t named = begin == std::string::npos ? reference.find("# `" + title + "`\n") : begin;
+    ASSERT_NE(named, std::string::npos) << "docs/profile.md has no heading '" << title << "'";
+    const std::string section = reference.substr(named, reference.find("\n#", named) - named);
+    for (const std::string_view key : table.keys) {
+      EXPECT_THAT(section, HasSubstr("| `" + std::string(key) + "` |")) << "in the section '" << title << "'";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace mayfly
