@@ -20,19 +20,23 @@ std::string describe_init_status(int init_status) {
 }
 
 std::string readable_lxc_log(const std::string& log, std::size_t lines) {
-  std::string plain;
+  std::string errors;
+  std::string warnings;
   std::istringstream in(log);
   for (std::string line; std::getline(in, line);) {
-    // "lxc web-1 20261122181754.123 ERROR    start - ../src/lxc/start.c:start:2161 - No such file or directory - Failed ..."
+    // lxc 20261122184508.974 ERROR    start - ../src/lxc/start.c:start:2197 - No such file or directory - Failed to exec "/x"
     std::istringstream columns(line);
-    std::string program, container, time;
-    columns >> program >> container >> time;
-    std::string rest;
-    std::getline(columns >> std::ws, rest);
-    plain += program == "lxc" && !rest.empty() ? rest : line;
-    plain += '\n';
+    std::string program, time, level, category, dash, place;
+    columns >> program >> time >> level >> category >> dash >> place >> dash;
+    std::string text;
+    std::getline(columns >> std::ws, text);
+    if (program != "lxc" || text.empty()) {
+      errors += line + "\n";
+    } else {
+      (level == "WARN" ? warnings : errors) += fmt::format("{}: {}\n", category, text);
+    }
   }
-  return tail(plain, lines);
+  return tail(errors.empty() ? warnings : errors, lines);
 }
 
 }  // namespace mayfly

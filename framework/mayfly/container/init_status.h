@@ -14,7 +14,8 @@ struct MonitorResult {
 /// How init ended, from `lxc_container::error_num`: "exited with status 3", "was killed by signal 9 (Killed)".
 [[nodiscard]] std::string describe_init_status(int init_status);
 
-/// The last lines of liblxc's log without the columns that say nothing to a reader (program, container, time).
+/// The last lines of liblxc's log without the columns that say nothing to a reader (time, source line), and without
+/// warnings where there are errors.
 [[nodiscard]] std::string readable_lxc_log(const std::string& log, std::size_t lines = 12);
 
 }  // namespace mayfly

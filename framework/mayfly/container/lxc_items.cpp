@@ -9,34 +9,6 @@
 namespace mayfly {
 namespace {
 
-/// lxc.init.cmd is split at blanks by liblxc, which knows quotes but no backslashes (split_init_cmd() in lxccontainer.c).
-std::string quote_for_lxc(const std::string& argument) {
-  if (argument.empty()) {
-    return "''";
-  }
-  if (argument.find_first_of(" \t\n'\"") == std::string::npos) {
-    return argument;
-  }
-  for (const char quote : {'\'', '"'}) {
-    if (argument.find(quote) == std::string::npos) {
-      return quote + argument + quote;
-    }
-  }
-  throw Error(fmt::format("init argument '{}' has both kinds of quotes, which liblxc can't pass on", argument));
-}
-
-std::string init_command(const std::vector<std::string>& argv) {
-  if (argv.empty()) {
-    return kInitInContainer;
-  }
-  std::string command;
-  for (const std::string& argument : argv) {
-    command += command.empty() ? "" : " ";
-    command += quote_for_lxc(argument);
-  }
-  return command;
-}
-
 class Items {
  public:
   void add(std::string_view key, std::string value) { items_.push_back({std::string(key), std::move(value)}); }
@@ -56,7 +28,10 @@ void add_identity(Items& items, const ContainerSpec& spec, const LxcPlacement& p
                 fmt::format("{} 0 {} {}", kind, placement.id_map->host_base, placement.id_map->count));
     }
   }
-  items.add("lxc.init.cmd", init_command(spec.init));
+  if (!spec.env.contains("PATH")) {
+    // liblxc clears the environment.
+    items.add("lxc.environment", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  }
   for (const auto& [name, value] : spec.env) {
     items.add("lxc.environment", name + "=" + value);
   }
@@ -123,6 +98,10 @@ void add_security(Items& items, const ContainerSpec& spec, const LxcPlacement& p
 }
 
 }  // namespace
+
+std::vector<std::string> init_argv(const ContainerSpec& spec) {
+  return spec.init.empty() ? std::vector<std::string>{kInitInContainer} : spec.init;
+}
 
 std::vector<LxcItem> lxc_items(const ContainerSpec& spec, const LxcPlacement& placement) {
   Items items;

@@ -40,6 +40,9 @@ struct LxcPlacement {
 /// The path at which a container finds Mayfly's own init.
 inline constexpr const char* kInitInContainer = "/dev/.mayfly/init";
 
+/// What runs as process 1. Handed to liblxc's start() and not as `lxc.init.cmd`, which liblxc would split at blanks.
+[[nodiscard]] std::vector<std::string> init_argv(const ContainerSpec& spec);
+
 /// The container's whole liblxc configuration, in the order in which liblxc has to see it. There is no `lxc.include`: the
 /// distribution's common.conf costs 2-3 ms a start and differs from release to release.
 [[nodiscard]] std::vector<LxcItem> lxc_items(const ContainerSpec& spec, const LxcPlacement& placement);

@@ -12,11 +12,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 
 #include "mayfly/container/seccomp.h"
 #include "mayfly/support/error.h"
-#include "mayfly/support/unique_fd.h"
 
 namespace mayfly {
 namespace {
@@ -51,6 +51,17 @@ void enter_surroundings(const MonitorPlan& plan) {
   }
 }
 
+/// What init inherits as its standard streams where liblxc gives it no console.
+void redirect_streams() {
+  const int null = open("/dev/null", O_RDWR);
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (null < 0 || dup2(null, stream) < 0) {
+      throw SystemError("open '/dev/null'");
+    }
+  }
+  close(null);
+}
+
 void configure(lxc_container* container, const MonitorPlan& plan) {
   for (const LxcItem& item : plan.items) {
     if (!container->set_config_item(container, item.key.c_str(), item.value.c_str())) {
@@ -80,17 +91,21 @@ void run_monitor(const MonitorPlan& plan, int keeper, MonitorResult& result) noe
     enter_surroundings(plan);
     // After the cgroups and namespaces, whose descriptors are among them.
     close_range(3, ~0U, 0);
-    // Init inherits these three.
-    const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
-    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-      dup2(null.get(), stream);
-    }
+    redirect_streams();
+    // With a PATH, liblxc finds newuidmap(1) where that is installed, and then wants /etc/subuid to list the ids.
+    unsetenv("PATH");
     const LxcHandle container(lxc_container_new(plan.name.c_str(), plan.lxc_path.c_str()));
     if (!container) {
       throw Error("liblxc can't make a container object");
     }
     configure(container.get(), plan);
-    result.ran = container->start(container.get(), 0, nullptr);
+    std::vector<std::string> init = plan.init;
+    std::vector<char*> argv;
+    for (std::string& argument : init) {
+      argv.push_back(argument.data());
+    }
+    argv.push_back(nullptr);
+    result.ran = container->start(container.get(), 0, argv.data());
     result.init_status = container->error_num;
   } catch (const std::exception& error) {
     const std::string_view text = error.what();

@@ -17,6 +17,7 @@ struct MonitorPlan {
   std::string name;
   std::filesystem::path lxc_path;         ///< liblxc's directory for it; anything that exists
   std::vector<LxcItem> items;
+  std::vector<std::string> init;          ///< argv of process 1
   std::span<const sock_filter> filter{};
   std::vector<int> join_cgroups{};        ///< `cgroup.procs` files of limited version 1 cgroups
   int network_namespace = -1;             ///< with the bridge of `lxc.net.0.link`; -1: stays in the keeper's

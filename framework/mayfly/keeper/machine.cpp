@@ -171,6 +171,7 @@ void Machine::fork_monitor() {
   MonitorPlan plan{.name = spec_.name,
                    .lxc_path = PrivateMounts::containers(),
                    .items = lxc_items(spec_, placement()),
+                   .init = init_argv(spec_),
                    .filter = surroundings_.filter,
                    .network_namespace = network_.network_namespace};
   for (const UniqueFd& procs : to_join) {
@@ -276,7 +277,7 @@ std::string Machine::reason() const {
 ContainerExit Machine::exit() const {
   return {.reason = reason_,
           .console_tail = log_tail(console_log(), 20),
-          .lxc_log_tail = readable_lxc_log(log_tail(lxc_log(), 40))};
+          .lxc_log_tail = readable_lxc_log(log_tail(lxc_log(), 100))};
 }
 
 void Machine::remove() {
