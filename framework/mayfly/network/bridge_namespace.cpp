@@ -16,6 +16,7 @@
 
 #include "mayfly/layer/namespace_holder.h"
 #include "mayfly/network/address_pool.h"
+#include "mayfly/network/host_guard.h"
 #include "mayfly/network/router.h"
 #include "mayfly/support/error.h"
 
@@ -93,6 +94,9 @@ Failure set_up_namespace() noexcept {
   }
   if (device < 0 || !make_tap(device)) {
     return {"make a tap interface by '/dev/net/tun'", errno};
+  }
+  if (!guard_host(device)) {
+    return {"attach the filter that keeps containers off the host's loopback", errno};
   }
   if (::ioctl(control, SIOCBRADDBR, bridge) != 0 || !add_to_bridge(control, bridge, kTap) ||
       !set_address(control, SIOCSIFADDR, bridge, kRouterAddress.data()) ||

@@ -20,8 +20,8 @@ struct RouterOptions {
 /// containers' veths are put on and a tap interface that slirp4netns serves from outside with sockets of the host.
 ///
 /// ```
-/// container eth0 10.0.2.16 --veth--+
-/// container eth0 10.0.2.17 --veth--+- mayfly0 10.0.2.1 -- tap0 == slirp4netns: gateway 10.0.2.2, names 10.0.2.3
+/// container eth0 10.0.2.32 --veth--+
+/// container eth0 10.0.2.33 --veth--+- mayfly0 10.0.2.1 -- tap0 == slirp4netns: gateway 10.0.2.2, names 10.0.2.3
 ///                                  router namespace    |  host's network namespace
 /// ```
 ///
