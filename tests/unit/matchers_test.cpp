@@ -37,6 +37,9 @@ std::string failure_of(const Value& value, const M& matcher) {
   }
   std::string message = results.GetTestPartResult(0).message();
   message.erase(0, message.find('\n') + 1);
+  if (message.ends_with('\n')) {
+    message.pop_back();  // gtest 1.16 has one there, 1.12 hasn't
+  }
   if (const std::size_t type = message.find(" (of type mayfly::"); type != std::string::npos) {
     message.erase(type, message.find(')', type) + 1 - type);
   }
