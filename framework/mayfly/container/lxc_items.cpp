@@ -76,6 +76,7 @@ void add_network(Items& items, const ContainerSpec& spec, const LxcPlacement& pl
       items.add("lxc.net.0.link", placement.link->bridge);
       items.add("lxc.net.0.name", "eth0");
       items.add("lxc.net.0.flags", "up");
+      items.add("lxc.net.0.hwaddr", placement.link->ethernet_address);
       items.add("lxc.net.0.ipv4.address", placement.link->address);
       items.add("lxc.net.0.ipv4.gateway", placement.link->gateway);
       break;

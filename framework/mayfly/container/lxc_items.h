@@ -33,6 +33,7 @@ struct LxcPlacement {
     std::string bridge;   ///< in the network namespace that liblxc runs in
     std::string address;  ///< with its prefix length: "10.0.2.16/24"
     std::string gateway;
+    std::string ethernet_address;
   };
   std::optional<Link> link{};  ///< set for Network::nat
 };

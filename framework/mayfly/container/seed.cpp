@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 
+#include "mayfly/network/name_files.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 
@@ -27,12 +28,6 @@ constexpr const char* kMaskedUnits[] = {
     "systemd-udevd-kernel.socket", "systemd-udev-trigger.service", "systemd-modules-load.service",
     // No terminals: the console is a log.
     "console-getty.service", "getty-static.service", "getty@tty1.service", "systemd-firstboot.service"};
-
-std::string hosts_file(const std::string& hostname, const std::string& address) {
-  std::string hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
-  hosts += fmt::format("{}\t{}\n", address.empty() ? "127.0.1.1" : address, hostname);
-  return hosts;
-}
 
 void own(const std::filesystem::path& path, unsigned owner) {
   if (lchown(path.c_str(), owner, owner) != 0) {
@@ -58,7 +53,7 @@ void make_directories(const std::filesystem::path& directory, const std::filesys
 std::vector<SeedFile> seed_files(const ContainerSpec& spec, const SeedFacts& facts) {
   const std::string hostname = spec.hostname.empty() ? spec.name : spec.hostname;
   std::vector<SeedFile> files{{.path = "etc/hostname", .content = hostname + "\n"},
-                              {.path = "etc/hosts", .content = hosts_file(hostname, facts.address)},
+                              {.path = "etc/hosts", .content = hosts_text(hostname, facts.address)},
                               {.path = "etc/machine-id", .content = facts.machine_id + "\n"}};
   if (facts.resolv_conf) {
     files.push_back({.path = "etc/resolv.conf", .content = *facts.resolv_conf});

@@ -20,6 +20,7 @@
 #include "mayfly/container/seed.h"
 #include "mayfly/keeper/private_mounts.h"
 #include "mayfly/keeper/purge.h"
+#include "mayfly/layer/freeze.h"
 #include "mayfly/layer/overlay.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
@@ -124,9 +125,9 @@ void Machine::mount_root() {
     }
   }
   const std::filesystem::path seed = directory_ / "seed";
-  for (const std::filesystem::path& path : {plan.upper, plan.work, plan.target, seed}) {
-    std::filesystem::create_directory(path);
-  }
+  make_writable_layer(writable);
+  std::filesystem::create_directory(plan.target);
+  std::filesystem::create_directory(seed);
   write_seed(seed, seed_files(spec_, {.machine_id = random_machine_id(),
                                       .address = network_.address,
                                       .resolv_conf = network_.resolv_conf}), 0);

@@ -1,5 +1,6 @@
 #include "mayfly/keeper/server.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/random.h>
@@ -16,6 +17,7 @@
 #include "mayfly/container/seccomp.h"
 #include "mayfly/keeper/packet.h"
 #include "mayfly/keeper/purge.h"
+#include "mayfly/network/name_files.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/log.h"
@@ -76,6 +78,7 @@ void answer(const UniqueFd& socket, const Reply& reply) { answer(socket.get(), r
 Server::Server(int socket, UniqueFd owner, const Paths& paths)
     : socket_(socket),
       owner_(std::move(owner)),
+      host_mounts_(open_file("/proc/self/ns/mnt", O_RDONLY)),
       paths_(as_seen_by_keeper(paths)),
       mounts_(PrivateMounts::enter()),
       cgroups_(Cgroups::of_host()) {
@@ -212,11 +215,37 @@ void Server::handle(request::Start& request, UniqueFd& reply) {
   if (entries_.contains(name)) {
     throw Error(fmt::format("container '{}' exists already in this session", name));
   }
-  auto machine = std::make_unique<Machine>(std::move(request.spec), MachineNetwork{}, *surroundings_);
-  Entry& started = entries_[name];
-  started.machine = std::move(machine);
+  Entry started;
+  MachineNetwork network = network_for(request.spec);
+  const std::string address = network.address;
+  try {
+    started.machine = std::make_unique<Machine>(std::move(request.spec), std::move(network), *surroundings_);
+  } catch (...) {
+    addresses_.release(address);
+    throw;
+  }
   started.start = std::move(reply);
   started.deadline = Deadline::after(kUntilStarted);
+  entries_.emplace(name, std::move(started));
+}
+
+MachineNetwork Server::network_for(const ContainerSpec& spec) {
+  MachineNetwork network;
+  if (spec.network == Network::host) {
+    network.resolv_conf = read_file_if_exists("/etc/resolv.conf");
+  } else if (spec.network == Network::nat) {
+    if (!router_) {
+      router_ = std::make_unique<Router>(RouterOptions{.mount_namespace = host_mounts_.get()});
+    }
+    network.address = addresses_.lease();
+    network.resolv_conf = resolv_conf_text({kNameServer});
+    network.network_namespace = router_->netns_fd();
+    network.link = LxcPlacement::Link{.bridge = router_->bridge(),
+                                      .address = fmt::format("{}/{}", network.address, kPrefixLength),
+                                      .gateway = std::string(kGateway),
+                                      .ethernet_address = ethernet_address(network.address)};
+  }
+  return network;
 }
 
 void Server::handle(request::Destroy& request, UniqueFd& reply) {
@@ -383,6 +412,7 @@ void Server::finish(Entries::iterator at) {
   const auto node = entries_.extract(at);
   Entry& entry = node.mapped();
   directory_->remove_container(node.key());
+  addresses_.release(entry.machine->address());
   std::optional<reply::Failure> failure;
   try {
     entry.machine->remove();
@@ -424,6 +454,7 @@ void Server::undo_everything() {
     failures_.push_back(fmt::format("the monitor of container '{}' can't be killed", at->first));
     finish(at);
   }
+  router_.reset();
   const UndoReport report = undo_session({cgroups_, PrivateMounts::host_path}, directory_->path(), directory_->id());
   failures_.insert(failures_.end(), report.failed.begin(), report.failed.end());
   if (report.failed.empty()) {

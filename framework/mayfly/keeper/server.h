@@ -16,6 +16,8 @@
 #include "mayfly/keeper/private_mounts.h"
 #include "mayfly/keeper/protocol.h"
 #include "mayfly/keeper/session_directory.h"
+#include "mayfly/network/address_pool.h"
+#include "mayfly/network/router.h"
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/paths.h"
 
@@ -66,6 +68,7 @@ class Server {
   void handle(request::Close& request, UniqueFd& reply);
 
   Entry& entry(const std::string& name);
+  [[nodiscard]] MachineNetwork network_for(const ContainerSpec& spec);
   void advance_starting(Entry& entry);
   void init_ended(Entry& entry);
   void monitor_ended(Entries::iterator at);
@@ -77,6 +80,7 @@ class Server {
 
   int socket_;
   UniqueFd owner_;
+  UniqueFd host_mounts_;  ///< the host's mount namespace
   Paths paths_;
   PrivateMounts mounts_;
   Cgroups cgroups_;
@@ -84,6 +88,8 @@ class Server {
   std::vector<sock_filter> filter_;
   std::unique_ptr<MachineSurroundings> surroundings_;
   UniqueFd child_signals_;
+  std::unique_ptr<Router> router_;  ///< made for the first container that wants it
+  AddressPool addresses_;
   Entries entries_;
   std::vector<std::string> failures_;
   std::optional<UniqueFd> closing_{};
