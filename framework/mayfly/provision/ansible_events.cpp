@@ -3,27 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 
+#include "mayfly/provision/json_fields.h"
 #include "mayfly/provision/text.h"
 
 namespace mayfly {
 namespace {
 
 namespace json = boost::json;
-
-std::string text_of(const json::object& event, std::string_view key) {
-  const json::value* value = event.if_contains(key);
-  if (value == nullptr) {
-    return {};
-  }
-  return value->is_string() ? std::string(value->get_string()) : json::serialize(*value);
-}
-
-bool flag_of(const json::object& event, std::string_view key) {
-  const json::value* value = event.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
 
 // ansible-core 2.14 appends a drawing of the place to some messages; TaskResult::where has the place.
 std::string without_location(std::string message) {
@@ -183,13 +170,8 @@ AnsibleRun parse_ansible_events(std::string_view json_lines, const std::filesyst
     if (end == std::string_view::npos) {
       break;  // ansible was killed while it wrote this line
     }
-    try {
-      reader.read(json::parse(json_lines.substr(0, end)).as_object());
-    } catch (const std::system_error& error) {  // of Boost.JSON
-      throw Error(fmt::format("ansible's events: {} in '{}'", error.code().message(), json_lines.substr(0, end)));
-    } catch (const std::logic_error& error) {
-      throw Error(fmt::format("ansible's events: {} in '{}'", error.what(), json_lines.substr(0, end)));
-    }
+    read_json_object(json_lines.substr(0, end), "ansible's events",
+                     [&](const json::object& event) { reader.read(event); });
     json_lines.remove_prefix(end + 1);
   }
   return std::move(reader).finish();

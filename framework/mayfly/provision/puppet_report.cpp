@@ -2,27 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <boost/json.hpp>
-
+#include "mayfly/provision/json_fields.h"
 #include "mayfly/provision/text.h"
 
 namespace mayfly {
 namespace {
 
 namespace json = boost::json;
-
-std::string text_of(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || value->is_null()) {
-    return {};
-  }
-  return value->is_string() ? std::string(value->get_string()) : json::serialize(*value);
-}
-
-bool flag_of(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
 
 const json::array& list_of(const json::object& object, std::string_view key) { return object.at(key).as_array(); }
 
@@ -142,14 +128,11 @@ Verdict compile_error(int exit_code, std::string_view output, const std::filesys
 
 }  // namespace
 
-PuppetReport parse_puppet_report(std::string_view json, const PathMap& paths, const std::filesystem::path& directory) {
-  try {
-    return read_report(json::parse(json).as_object(), paths, directory);
-  } catch (const std::system_error& error) {  // of Boost.JSON
-    throw Error(fmt::format("puppet's report: {}", error.code().message()));
-  } catch (const std::logic_error& error) {
-    throw Error(fmt::format("puppet's report: {}", error.what()));
-  }
+PuppetReport parse_puppet_report(std::string_view text, const PathMap& paths, const std::filesystem::path& directory) {
+  PuppetReport report;
+  read_json_object(text, "puppet's report",
+                   [&](const json::object& object) { report = read_report(object, paths, directory); });
+  return report;
 }
 
 std::optional<Verdict> puppet_failure(const std::optional<PuppetReport>& report, int exit_code, std::string_view output,

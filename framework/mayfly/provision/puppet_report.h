@@ -21,7 +21,7 @@ struct PuppetReport {
 /// @param paths from the container's paths to the host's
 /// @param directory the manifest's on the host: places below it are shown relative to it
 /// @throws Error when it is no such report
-[[nodiscard]] PuppetReport parse_puppet_report(std::string_view json, const PathMap& paths,
+[[nodiscard]] PuppetReport parse_puppet_report(std::string_view text, const PathMap& paths,
                                                const std::filesystem::path& directory);
 
 /// Why the run failed; nothing when it succeeded. Puppet leaves no report when the manifest doesn't compile.
