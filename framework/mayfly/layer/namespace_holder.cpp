@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,42 +28,45 @@ Pipe make_pipe() {
   return {UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
-ssize_t read_retrying(int fd, void* buffer, std::size_t size) noexcept {
+NamespaceHolder::Failure read_outcome(int fd) noexcept {
+  NamespaceHolder::Failure failure;
   ssize_t got = 0;
   do {
-    got = ::read(fd, buffer, size);
+    got = ::read(fd, &failure, sizeof failure);
   } while (got < 0 && errno == EINTR);
-  return got;
+  return got == static_cast<ssize_t>(sizeof failure) ? failure
+                                                     : NamespaceHolder::Failure{"hold a namespace in a child", ECHILD};
 }
 
 }  // namespace
 
 NamespaceHolder::NamespaceHolder(int clone_flag, const char* step, SetUp set_up) {
   Pipe ready = make_pipe();
-  Pipe done = make_pipe();
+  const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0) {
     throw SystemError("fork");
   }
   if (pid_ == 0) {
-    ::close(done.write_end.get());  // else its end of file would never come
     Failure failure;
     if (::unshare(clone_flag) != 0) {
       failure = {step, errno};
     } else if (set_up != nullptr) {
       failure = set_up();
     }
-    // The parent's literals are where ours are.
-    if (::write(ready.write_end.get(), &failure, sizeof failure) == static_cast<ssize_t>(sizeof failure)) {
-      char byte = 0;
-      static_cast<void>(read_retrying(done.read_end.get(), &byte, 1));
+    // After unshare(2), which may clear it with a change of credentials.
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent) {
+      ::_exit(1);
     }
-    ::_exit(0);
+    // The parent's literals are where ours are.
+    static_cast<void>(::write(ready.write_end.get(), &failure, sizeof failure) == 0);
+    // Not "until the end of file of a pipe": another child of the caller could hold the pipe's other end.
+    for (;;) {
+      ::pause();
+    }
   }
-  ready_ = std::move(ready.read_end);
-  done_ = std::move(done.write_end);
   ready.write_end.reset();
-  if (const Failure failure = wait_until_ready(); failure.step != nullptr) {
+  if (const Failure failure = read_outcome(ready.read_end.get()); failure.step != nullptr) {
     end();
     throw SystemError(failure.step, failure.code);
   }
@@ -73,15 +78,10 @@ UniqueFd NamespaceHolder::open(const char* kind) const {
   return open_file(fmt::format("/proc/{}/ns/{}", pid_, kind), O_RDONLY);
 }
 
-NamespaceHolder::Failure NamespaceHolder::wait_until_ready() const noexcept {
-  Failure failure;
-  return read_retrying(ready_.get(), &failure, sizeof failure) == static_cast<ssize_t>(sizeof failure)
-             ? failure
-             : Failure{"hold a namespace in a child process", ECHILD};
-}
-
 void NamespaceHolder::end() noexcept {
-  done_.reset();
+  if (pid_ > 0) {
+    ::kill(pid_, SIGKILL);
+  }
   // ECHILD: the caller reaps all of its children itself.
   while (pid_ > 0 && ::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }

@@ -30,9 +30,7 @@ class NamespaceHolder {
   [[nodiscard]] UniqueFd open(const char* kind) const;
 
  private:
-  [[nodiscard]] Failure wait_until_ready() const noexcept;
   void end() noexcept;
-  UniqueFd ready_, done_;
   pid_t pid_ = -1;
 };
 
