@@ -48,7 +48,7 @@ std::string digest_of(const fs::path& archive, const struct stat& info, const st
 
 Error unpack_error(const std::string& what, const fs::path& store, const std::string& complaints) {
   const auto says = [&](std::string_view text) { return complaints.find(text) != std::string::npos; };
-  if (says("No space left on device")) {
+  if (says("No space left on device") || says("Wrote only ")) {
     Error error(fmt::format("unpack {}: No space left on device", what));
     error.set_hint(fmt::format("the store '{}' is full: free space there, or set MAYFLY_STORE_DIR to another place",
                                store.string()));
