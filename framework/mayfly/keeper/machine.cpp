@@ -170,7 +170,7 @@ void Machine::fork_monitor() {
   result_ = new (shared) MonitorResult();
   const std::vector<UniqueFd> to_join = surroundings_.cgroups.limit(cgroup_, spec_.limits);
   MonitorPlan plan{.name = spec_.name,
-                   .lxc_path = PrivateMounts::containers(),
+                   .lxc_path = surroundings_.lxc_path,
                    .items = lxc_items(spec_, placement()),
                    .init = init_argv(spec_),
                    .filter = surroundings_.filter,

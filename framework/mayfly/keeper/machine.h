@@ -26,6 +26,8 @@ struct MachineSurroundings {
   const Cgroups& cgroups;
   std::string session;
   std::filesystem::path init_program;  ///< mayfly-init
+  /// liblxc's "lxcpath". It names abstract sockets after it, which all keepers see, so it is each session's own.
+  std::filesystem::path lxc_path;
   std::span<const sock_filter> filter;
   IdMap id_map;
   UniqueFd id_map_namespace{};  ///< made at the first unprivileged container
