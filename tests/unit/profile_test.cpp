@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "mayfly/profile/diagnostic.h"
 #include "mayfly/profile/document.h"
 #include "mayfly/profile/sections.h"

@@ -31,8 +31,8 @@ void write_file(const std::filesystem::path& path, std::string_view content, uns
 /// Writes to a file of another name in the same directory and renames it, so that readers see all or nothing.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content, unsigned mode = 0644);
 
-/// Removes a tree without following symlinks and without descending into mounts (openat2(2) with RESOLVE_NO_XDEV), which
-/// std::filesystem::remove_all does. What is gone already is no error.
+/// Removes a tree without following symlinks and without descending into mounts (openat2(2) with RESOLVE_NO_XDEV),
+/// which std::filesystem::remove_all does. What is gone already is no error.
 /// @throws SystemError for the first entry that could not be removed, after having tried all others
 void remove_tree(const std::filesystem::path& path);
 

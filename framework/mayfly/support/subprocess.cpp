@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 // The standard library's file system, so that neither Boost.Filesystem nor its library is needed.
@@ -17,6 +18,7 @@
 
 #include <boost/process/v2/process.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>

@@ -28,7 +28,7 @@ struct ProcessOptions {
   bool clear_env = false;                    ///< start from an empty environment instead
   std::filesystem::path cwd{};               ///< empty: inherited
   std::string stdin_text{};
-  std::optional<Milliseconds> timeout{};     ///< then SIGKILL for the process group, and TimeoutError
+  std::optional<Milliseconds> timeout{};  ///< then SIGKILL for the process group, and TimeoutError
   /// Called with each piece of output as it comes (true: standard error); it is collected all the same.
   std::function<void(bool is_stderr, std::string_view piece)> on_output{};
   /// `cgroup.procs` files that the child joins before exec, so that its whole tree can be killed.
