@@ -6,6 +6,7 @@
 #include "mayfly/container/container_spec.h"
 #include "mayfly/exec/target.h"
 #include "mayfly/profile/profile.h"
+#include "mayfly/support/error.h"
 #include "mayfly/support/log.h"
 
 namespace mayfly {
