@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <climits>
 
+#include "mayfly/exec/container_paths.h"
+#include "mayfly/exec/file_child.h"
 #include "mayfly/exec/spawn.h"
 #include "mayfly/exec/target_state.h"
 #include "mayfly/exec/vm_child.h"
@@ -23,40 +25,8 @@ namespace {
 
 constexpr std::size_t kProcFileMax = 1024 * 1024;
 
-void require_absolute(const std::string& path) {
-  if (!path.starts_with('/') || path.find('\0') != std::string::npos) {
-    throw Error(fmt::format("path '{}' in a container has to be absolute", path));
-  }
-}
-
-/// Opens a path below the container's root. @return the descriptor or -errno
-int open_in_root(const Target& target, const std::string& path, std::uint64_t flags) {
-  require_absolute(path);
-  open_how how{};
-  how.flags = flags | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT;
-  // EAGAIN: a rename at the same moment kept the kernel from knowing that ".." stayed below the root.
-  constexpr int kTries = 1000;
-  long fd = -1;
-  for (int tries = 0; tries < kTries && fd < 0; ++tries) {
-    fd = ::syscall(SYS_openat2, target.root_fd(), path.c_str(), &how, sizeof how);
-    if (fd < 0 && errno != EAGAIN) {
-      break;
-    }
-  }
-  return fd < 0 ? -errno : static_cast<int>(fd);
-}
-
-[[noreturn]] void throw_for(const Target& target, std::string_view doing, const std::string& path, int code) {
-  if (target.dead()) {
-    throw_stopped();
-  }
-  throw SystemError(fmt::format("{} '{}' in the container", doing, path), code);
-}
-
 struct FileRequest {
   const char* path;
-  int flags;
   char* buffer;
   std::size_t size;
   std::size_t done;
@@ -90,56 +60,28 @@ MAYFLY_VM_CHILD int read_inside(void* argument) {
   return EFBIG;
 }
 
-MAYFLY_VM_CHILD bool is_pseudo_file_system(long fd) {
-  struct statfs kind {};
-  child_call(SYS_fstatfs, fd, as_word(&kind));
-  return kind.f_type == PROC_SUPER_MAGIC || kind.f_type == SYSFS_MAGIC || kind.f_type == CGROUP2_SUPER_MAGIC;
-}
-
-/// The host's root can't create files through an id-mapped mount (EOVERFLOW), and must not write with its own powers where a
-/// container's symlink leads, say to `/proc/sys`.
 MAYFLY_VM_CHILD int write_inside(void* argument) {
   FileRequest& request = *static_cast<FileRequest*>(argument);
-  constexpr long kPrivate = 0600;
-  const long fd = child_call(SYS_openat, AT_FDCWD, as_word(request.path), request.flags, kPrivate);
+  const long fd = child_open_for_writing(request.path);
   if (fd < 0) {
     return static_cast<int>(-fd);
   }
-  struct stat status {};
-  // The directory entry may be a device: its host's, if the container is privileged.
-  if (const long result = child_call(SYS_fstat, fd, as_word(&status)); result < 0 || !S_ISREG(status.st_mode)) {
-    return result < 0 ? static_cast<int>(-result) : ENODEV;
+  if (const int code = child_write_all(fd, request.buffer, request.size); code != 0) {
+    return code;
   }
-  while (request.done < request.size) {
-    const long size =
-        child_call(SYS_write, fd, as_word(request.buffer + request.done), static_cast<long>(request.size - request.done));
-    if (size < 0 && size != -EINTR) {
-      return static_cast<int>(-size);
-    }
-    request.done += size < 0 ? 0 : static_cast<std::size_t>(size);
-  }
-  if (is_pseudo_file_system(fd)) {
-    return 0;
-  }
-  // First the owner: chown(2) clears the set-user-ID bit.
-  long result = child_call(SYS_fchown, fd, 0, 0);
-  if (result >= 0) {
-    result = child_call(SYS_fchmod, fd, request.mode);
-  }
-  return static_cast<int>(-result);
+  return child_finish_file(fd, request.mode);
 }
 
-bool shown_by_the_kernel(const Target& target, const UniqueFd& file) {
+bool shown_by_the_kernel(const UniqueFd& file) {
   struct statfs kind {};
-  static_cast<void>(target);
   return ::fstatfs(file.get(), &kind) == 0 && (kind.f_type == PROC_SUPER_MAGIC || kind.f_type == SYSFS_MAGIC);
 }
 
 std::string read_from_inside(const Target& target, const std::string& path) {
   std::string buffer(kProcFileMax, '\0');
-  FileRequest request{.path = path.c_str(), .flags = 0, .buffer = buffer.data(), .size = buffer.size(), .done = 0, .mode = 0};
+  FileRequest request{.path = path.c_str(), .buffer = buffer.data(), .size = buffer.size(), .done = 0, .mode = 0};
   if (const int code = call_in_container(target, read_inside, &request); code != 0) {
-    throw_for(target, "read", path, code);
+    throw_file_error(target, "read", path, code);
   }
   buffer.resize(request.done);
   return buffer;
@@ -157,11 +99,11 @@ std::optional<FileStatus> file_status(const Target& target, const std::string& p
       }
       return std::nullopt;
     }
-    throw_for(target, "look at", path, code);
+    throw_file_error(target, "look at", path, code);
   }
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) {
-    throw_for(target, "look at", path, errno);
+    throw_file_error(target, "look at", path, errno);
   }
   FileStatus result{.mode = status.st_mode,
                     .uid = target.state().users.to_container(status.st_uid),
@@ -171,7 +113,7 @@ std::optional<FileStatus> file_status(const Target& target, const std::string& p
     std::array<char, PATH_MAX> link{};
     const ssize_t size = ::readlinkat(file.get(), "", link.data(), link.size());
     if (size < 0) {
-      throw_for(target, "read the symlink", path, errno);
+      throw_file_error(target, "read the symlink", path, errno);
     }
     result.symlink_target.assign(link.data(), static_cast<std::size_t>(size));
   }
@@ -182,21 +124,21 @@ std::string read_file(const Target& target, const std::string& path) {
   // First only a reference: opening a device or a FIFO does things.
   const UniqueFd found(open_in_root(target, path, O_PATH));
   if (!found) {
-    throw_for(target, "read", path, -found.get());
+    throw_file_error(target, "read", path, -found.get());
   }
   struct stat status {};
   if (::fstat(found.get(), &status) != 0) {
-    throw_for(target, "read", path, errno);
+    throw_file_error(target, "read", path, errno);
   }
   if (!S_ISREG(status.st_mode)) {
-    throw_for(target, "read", path, S_ISDIR(status.st_mode) ? EISDIR : ENODEV);
+    throw_file_error(target, "read", path, S_ISDIR(status.st_mode) ? EISDIR : ENODEV);
   }
-  if (shown_by_the_kernel(target, found)) {
+  if (shown_by_the_kernel(found)) {
     return read_from_inside(target, path);
   }
   const UniqueFd file(::open(fmt::format("/proc/self/fd/{}", found.get()).c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {
-    throw_for(target, "read", path, errno);
+    throw_file_error(target, "read", path, errno);
   }
   return read_all(file.get(), path);
 }
@@ -204,14 +146,13 @@ std::string read_file(const Target& target, const std::string& path) {
 void write_file(const Target& target, const std::string& path, std::string_view content, mode_t mode) {
   require_absolute(path);
   FileRequest request{.path = path.c_str(),
-                      .flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
                       // Only read from.
                       .buffer = const_cast<char*>(content.data()),
                       .size = content.size(),
                       .done = 0,
                       .mode = mode & 07777};
   if (const int code = call_in_container(target, write_inside, &request); code != 0) {
-    throw_for(target, "write", path, code);
+    throw_file_error(target, "write", path, code);
   }
 }
 
