@@ -9,6 +9,7 @@
 
 #include "mayfly/container/cgroup.h"
 #include "mayfly/support/deadline.h"
+#include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 
 namespace mayfly::testing {
