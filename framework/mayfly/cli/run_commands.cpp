@@ -40,8 +40,12 @@ class GuardedSession {
     guard_.leave_interrupts_to_child(isatty(STDIN_FILENO) != 0);
     const int code = run_attached(container.target(), argv, options);
     guard_.leave_interrupts_to_child(false);
+    wait_if_interrupted();
     return code;
   }
+
+  /// See InterruptGuard: to be called before anything is reported or undone that a signal may have cut short.
+  void wait_if_interrupted() const { guard_.wait_if_interrupted(); }
 
  private:
   Session session_;
@@ -108,7 +112,10 @@ int verify_command(const VerifyArguments& arguments, const Console& console) {
   GuardedSession guarded(std::move(session_options));
   VerifyOptions options;
   options.artifacts = arguments.artifacts;
-  options.on_step = [&](const VerifyStep& step) { console.line(render(step, console)); };
+  options.on_step = [&](const VerifyStep& step) {
+    guarded.wait_if_interrupted();
+    console.line(render(step, console));
+  };
   if (arguments.keep) {
     options.before_destroy = [&](const Container& container) {
       console.line("kept: this shell is inside; the container goes when you leave it");

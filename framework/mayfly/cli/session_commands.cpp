@@ -14,8 +14,8 @@ namespace {
 
 std::string age(std::int64_t started_at, std::int64_t now) {
   if (started_at <= 0) return "-";
-  return to_string(
-      std::chrono::duration_cast<Milliseconds>(std::chrono::seconds(std::max<std::int64_t>(0, now - started_at))));
+  if (now <= started_at) return "<1s";
+  return to_string(std::chrono::duration_cast<Milliseconds>(std::chrono::seconds(now - started_at)));
 }
 
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
