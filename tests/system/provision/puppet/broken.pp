@@ -1,0 +1,4 @@
+file { '/etc/x':
+  content => 'x'
+  mode    => '0644',
+}

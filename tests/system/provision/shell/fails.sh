@@ -1,0 +1,4 @@
+echo "before" > /etc/before
+echo "disk on fire" >&2
+(exit 3)
+echo "after" > /etc/after

@@ -1,0 +1,2 @@
+setsid sleep 4711 &
+sleep 4712

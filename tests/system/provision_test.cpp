@@ -1,0 +1,275 @@
+#include "mayfly/provision/provision.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+
+#include "mayfly/facts/facts.h"
+#include "mayfly/session/session.h"
+#include "mayfly/support/file_io.h"
+#include "mayfly/support/subprocess.h"
+
+namespace mayfly {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+using namespace std::chrono_literals;
+
+std::filesystem::path manifest(const std::string& name) {
+  return std::filesystem::path(MAYFLY_TEST_DIR) / "provision" / name;
+}
+
+// One container a suite: its tests look at things of their own in it.
+template <typename Suite>
+class InContainer : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (::geteuid() != 0) {
+      return;
+    }
+    try {
+      session_ = std::make_unique<Session>();
+      container_ = std::make_unique<Container>(session_->start_unprovisioned(Suite::profile()));
+    } catch (const std::exception& error) {
+      failure_ = error.what();
+    }
+  }
+  static void TearDownTestSuite() {
+    container_.reset();
+    session_.reset();
+  }
+  void SetUp() override {
+    if (::geteuid() != 0) {
+      GTEST_SKIP() << "needs root";
+    }
+    ASSERT_TRUE(failure_.empty()) << failure_;
+  }
+
+  static const Target& target() { return container_->target(); }
+
+  ConvergeResult converge(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 120s) {
+    return provision(target(), {.action = std::move(action), .within = within},
+                     [&](std::string_view line) { lines_.emplace_back(line); });
+  }
+  /// The error of a step that has to fail.
+  ProvisionError failure_of(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 120s) {
+    try {
+      static_cast<void>(converge(std::move(action), within));
+    } catch (const ProvisionError& error) {
+      return error;
+    }
+    throw std::runtime_error("the step succeeded");
+  }
+  /// Command lines of all processes in the container.
+  static std::string processes() {
+    return run(target(), {"/bin/sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"}).out;
+  }
+  static std::string leftovers() {
+    return run(target(), {"/bin/sh", "-c", "ls -d /run/mayfly-provision* /root/.ansible* /root/.puppet*"}).out;
+  }
+
+  std::vector<std::string> lines_;
+
+ private:
+  static inline std::unique_ptr<Session> session_;
+  static inline std::unique_ptr<Container> container_;
+  static inline std::string failure_;
+};
+
+class Shell : public InContainer<Shell> {
+ public:
+  static Profile profile() { return {.name = "shell", .hostname = "shell"}; }
+};
+
+TEST_F(Shell, RunsTheScriptWithArgumentsAndEnvironment) {
+  const ConvergeResult result =
+      converge(ShellStep{.script = manifest("shell/setup.sh"), .args = {"a b"}, .env = {{"GREETING", "hello"}}});
+  EXPECT_EQ(result.changed, 1);
+  EXPECT_EQ(result.tasks.front().name, "setup.sh");
+  EXPECT_THAT(lines_, testing::UnorderedElementsAre("to stdout: a b", "to stderr: hello"));
+  EXPECT_EQ(file(target(), "/etc/greeting").content(), "hello\n");
+}
+
+TEST_F(Shell, ScriptMaySayThatNothingChanged) {
+  const ConvergeResult result = converge(ShellStep{.inline_script = "echo mayfly: unchanged"});
+  EXPECT_EQ(result.changed, 0);
+  EXPECT_EQ(result.ok, 1);
+}
+
+TEST_F(Shell, StopsAtTheFirstFailingCommandAndTellsTheLastLines) {
+  const ProvisionError error = failure_of(ShellStep{.script = manifest("shell/fails.sh")});
+  EXPECT_STREQ(error.what(), "shell fails.sh: exit code 3: disk on fire");
+  EXPECT_EQ(error.result().failed, 1);
+  EXPECT_TRUE(file(target(), "/etc/before").exists());
+  EXPECT_FALSE(file(target(), "/etc/after").exists());
+}
+
+TEST_F(Shell, DeadlineKillsWhatTheScriptLeftBehindToo) {
+  const ProvisionError error = failure_of(ShellStep{.script = manifest("shell/hangs.sh")}, 500ms);
+  EXPECT_THAT(error.what(), StartsWith("shell hangs.sh: did not end within 500ms"));
+  EXPECT_THAT(processes(), Not(HasSubstr("sleep 471")));
+}
+
+TEST_F(Shell, MissingInterpreterIsNamed) {
+  const ProvisionError error = failure_of(ShellStep{.inline_script = "#!/usr/bin/nosuchshell\n"});
+  EXPECT_EQ(error.message(), "shell (inline script): its interpreter '/usr/bin/nosuchshell' is not in the container");
+}
+
+TEST_F(Shell, LeavesNothingOfItsOwn) {
+  static_cast<void>(converge(ShellStep{.inline_script = "true"}));
+  EXPECT_THAT(leftovers(), Not(HasSubstr("mayfly-provision")));
+}
+
+class Ansible : public InContainer<Ansible> {
+ public:
+  static Profile profile() {
+    return {.name = "ansible",
+            .image = DebianImage{.suite = "bookworm",
+                                 .packages = {"systemd-sysv", "dbus", "python3", "python3-apt", "curl", "iproute2",
+                                              "ca-certificates"}},
+            .hostname = "web"};
+  }
+
+ protected:
+  void SetUp() override {
+    InContainer<Ansible>::SetUp();
+    if (!IsSkipped() && !find_program("ansible-playbook")) {
+      if (const char* require = std::getenv("MAYFLY_REQUIRE"); require != nullptr && std::string(require) == "all") {
+        FAIL() << "needs ansible-playbook (ansible-core)";
+      }
+      GTEST_SKIP() << "needs ansible-playbook (ansible-core)";
+    }
+  }
+  static AnsibleStep playbook(const std::string& name) { return {.playbook = manifest("ansible/" + name)}; }
+};
+
+TEST_F(Ansible, ChangesTheMachineOnceAndNothingTheSecondTime) {
+  AnsibleStep step = playbook("site.yml");
+  step.vars = {{"workers", "4"}, {"user", "\"greeter\""}};
+  const ConvergeResult first = converge(step);
+  EXPECT_EQ(first.failed, 0);
+  EXPECT_EQ(first.changed, 5) << first.output;  // with the handler
+  EXPECT_EQ(file(target(), "/etc/greeting").content(), "hello 5 web\n");
+  EXPECT_EQ(file(target(), "/etc/greeting").group, "greeter");
+  EXPECT_TRUE(service(target(), "greeting").running());
+  EXPECT_THAT(lines_, Contains(HasSubstr("TASK [Create the user greeter]")));
+
+  const ConvergeResult second = converge(step);
+  EXPECT_EQ(second.changed, 0) << second.output;
+  EXPECT_EQ(second.tasks.size(), 7U);
+}
+
+TEST_F(Ansible, FailingTaskIsNamedWithPlaceAndMessage) {
+  const ProvisionError error = failure_of(playbook("fails.yml"));
+  EXPECT_STREQ(error.what(), "ansible fails.yml: task 'Breaks' (fails.yml:6) failed: exit code 3: disk on fire");
+  EXPECT_EQ(error.result().changed, 1);
+  EXPECT_FALSE(file(target(), "/etc/never").exists());
+}
+
+TEST_F(Ansible, PlaybookThatCantBeReadIsNamedWithItsLine) {
+  EXPECT_THAT(
+      failure_of(playbook("broken.yml")).what(),
+      StartsWith("ansible broken.yml: broken.yml:3:7: couldn't resolve module/action 'ansible.builtin.comand'"));
+}
+
+TEST_F(Ansible, PlayForOtherHostsIsAFailure) {
+  EXPECT_THAT(
+      failure_of(playbook("nohost.yml")).what(),
+      StartsWith("ansible nohost.yml: no host matched: the play is for 'databases', the container is called 'web'"));
+}
+
+TEST_F(Ansible, DeadlineKillsWhatATaskStarted) {
+  const ProvisionError error = failure_of(playbook("hangs.yml"), 3s);
+  EXPECT_THAT(error.what(),
+              StartsWith("ansible hangs.yml: did not end within 3s; it was at task 'Hangs' (hangs.yml:4)"));
+  EXPECT_THAT(processes(), Not(HasSubstr("sleep 471")));
+}
+
+TEST_F(Ansible, LeavesNothingOfItsOwn) {
+  static_cast<void>(failure_of(playbook("fails.yml")));
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+class Puppet : public InContainer<Puppet> {
+ public:
+  static Profile profile() {
+    return {.name = "puppet",
+            .image = DebianImage{.suite = "bookworm",
+                                 .packages = {"systemd-sysv", "dbus", "puppet-agent", "curl", "iproute2",
+                                              "ca-certificates"}},
+            .hostname = "web"};
+  }
+
+ protected:
+  static PuppetStep puppet(const std::string& name) { return {.manifest = manifest("puppet/" + name)}; }
+};
+
+TEST_F(Puppet, ChangesTheMachineOnceAndNothingTheSecondTime) {
+  PuppetStep step = puppet("site.pp");
+  step.modules = {manifest("puppet/modules")};
+  step.facts = {{"role", "web"}};
+  const ConvergeResult first = converge(step);
+  EXPECT_EQ(first.failed, 0);
+  EXPECT_EQ(first.changed, 3) << first.output;
+  EXPECT_EQ(file(target(), "/etc/greeting").content(), "hello web\n");
+  EXPECT_EQ(file(target(), "/etc/greeting").status->mode & 07777, 0640U);
+  EXPECT_TRUE(service(target(), "greeting").running());
+
+  const ConvergeResult second = converge(step);
+  EXPECT_EQ(second.changed, 0) << second.output;
+  EXPECT_EQ(second.ok, 3);
+}
+
+TEST_F(Puppet, FailingResourceIsNamedWithPlaceAndMessage) {
+  const ProvisionError error = failure_of(puppet("fails.pp"));
+  EXPECT_STREQ(
+      error.what(),
+      "puppet fails.pp: resource 'Exec[breaks]' (fails.pp:2) failed: '/bin/sh -c \"exit 3\"' returned 3 instead "
+      "of one of [0]");
+  EXPECT_EQ(error.result().changed, 1);
+  EXPECT_EQ(error.result().skipped, 1);
+  EXPECT_FALSE(file(target(), "/etc/never").exists());
+}
+
+TEST_F(Puppet, ManifestThatDoesntCompileIsNamedWithItsLine) {
+  const ProvisionError error = failure_of(puppet("broken.pp"));
+  EXPECT_STREQ(error.what(), "puppet broken.pp: broken.pp:3:3: Syntax error at 'mode'");
+  EXPECT_THAT(error.result().output, HasSubstr("(file: " + manifest("puppet/broken.pp").string()));
+}
+
+TEST_F(Puppet, DeadlineKillsWhatAResourceStarted) {
+  EXPECT_THAT(failure_of(puppet("hangs.pp"), 6s).what(), StartsWith("puppet hangs.pp: did not end within 6s"));
+  EXPECT_THAT(processes(), Not(HasSubstr("sleep 471")));
+}
+
+TEST_F(Puppet, LeavesNothingOfItsOwn) {
+  static_cast<void>(failure_of(puppet("broken.pp")));
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST_F(Shell, ContainerWithoutPuppetGivesAHint) {
+  if (find_program("puppet")) {
+    GTEST_SKIP() << "this container shows the host's programs, and the host has puppet";
+  }
+  const ProvisionError error = failure_of(PuppetStep{.manifest = manifest("puppet/site.pp")});
+  EXPECT_STREQ(error.what(),
+               "puppet site.pp: the container has no puppet\n  hint: add \"puppet-agent\" to image.packages");
+}
+
+TEST_F(Puppet, ContainerWithoutPythonGivesAHint) {
+  if (!find_program("ansible-playbook")) {
+    GTEST_SKIP() << "needs ansible-playbook (ansible-core)";
+  }
+  const ProvisionError error = failure_of(AnsibleStep{.playbook = manifest("ansible/fails.yml")});
+  EXPECT_THAT(error.hint(), HasSubstr("add \"python3\" to image.packages"));
+}
+
+}  // namespace
+}  // namespace mayfly
