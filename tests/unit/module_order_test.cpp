@@ -36,8 +36,9 @@ std::vector<std::string> first_groups(const std::string& text, const std::regex&
   return found;
 }
 
+/// The modules, and the programs that are a folder of their own: mayfly-init is mayfly/init.
 std::vector<std::string> modules_in_order(const std::string& cmake) {
-  return first_groups(cmake, std::regex(R"((?:^|\n)\s*mayfly_add_module\((\w+))"));
+  return first_groups(cmake, std::regex(R"((?:^|\n)\s*mayfly_add_(?:module\(|program\(mayfly-)(\w+))"));
 }
 
 std::vector<std::string> includes_of(const std::string& source) {
@@ -90,8 +91,9 @@ std::set<std::string> places_that_include(const std::string& pattern) {
 }
 
 TEST(ModuleOrder, ReadsTheCallsInTheirOrder) {
-  EXPECT_THAT(modules_in_order("# mayfly_add_module(no)\nmayfly_add_module(a X)\n  mayfly_add_module(b\n Y)\n"),
-              ElementsAre("a", "b"));
+  EXPECT_THAT(modules_in_order("# mayfly_add_module(no)\nmayfly_add_module(a X)\n  mayfly_add_module(b\n Y)\n"
+                               "mayfly_add_program(mayfly-init STATIC)\n"),
+              ElementsAre("a", "b", "init"));
 }
 
 TEST(ModuleOrder, FindsAnIncludeOfALaterOrUnknownModule) {
