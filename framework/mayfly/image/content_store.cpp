@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
+#include <exception>
+#include <system_error>
 #include <utility>
 
 #include "mayfly/image/key_lock.h"

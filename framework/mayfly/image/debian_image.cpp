@@ -6,8 +6,11 @@
 #include <boost/json.hpp>
 #include <charconv>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include "mayfly/image/apt_sources.h"
 #include "mayfly/image/content_store.h"

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <string>
+#include <system_error>
 
 #include "mayfly/image/image_sources.h"
 #include "mayfly/image/rootfs.h"

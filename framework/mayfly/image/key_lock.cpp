@@ -8,7 +8,7 @@
 
 #include <cerrno>
 #include <charconv>
-#include <optional>
+#include <string>
 #include <utility>
 
 #include "mayfly/image/ticker.h"

@@ -4,6 +4,8 @@
 #include <boost/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 
 #include "mayfly/image/content_store.h"
 #include "mayfly/image/image_sources.h"
