@@ -100,6 +100,12 @@ TEST(LxcItems, KnowEachNetwork) {
                            Contains(LxcItem{"lxc.net.0.ipv4.address", "10.0.2.32/24"})));
 }
 
+TEST(LxcItems, ShareSysWithTheHostWhereTheNetworkIsShared) {
+  const auto items = lxc_items({.name = "web", .network = Network::host}, placement());
+  EXPECT_THAT(items, Contains(LxcItem{"lxc.mount.entry", "/sys sys none rbind 0 0"}));
+  EXPECT_THAT(items, Not(Contains(LxcItem{"lxc.mount.auto", "sys:mixed"})));
+}
+
 TEST(LxcItems, GiveInitAPathUnlessTheProfileDoes) {
   EXPECT_THAT(values(lxc_items({.name = "web"}, placement()), "lxc.environment"),
               ElementsAre("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));

@@ -57,6 +57,11 @@ TEST(Protocol, CarriesEveryReply) {
   EXPECT_EQ(round_trip<reply::BuildCgroup>(reply::BuildCgroup{"/p"}).procs, "/p");
 }
 
+TEST(Protocol, CarriesAnyBytes) {
+  const std::string console("\xff\0\x80", 3);
+  EXPECT_EQ(round_trip<reply::Exit>(reply::Exit{{"r", console, ""}}).exit.console_tail, console);
+}
+
 TEST(Protocol, RefusesWhatIsNoMessage) {
   EXPECT_THROW((void)request_from_json("nonsense"), Error);
   EXPECT_THROW((void)request_from_json(R"({"type": 99})"), Error);

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <sstream>
+#include <utility>
 
 #include "mayfly/support/subprocess.h"
 
@@ -37,6 +38,25 @@ std::string readable_lxc_log(const std::string& log, std::size_t lines) {
     }
   }
   return tail(errors.empty() ? warnings : errors, lines);
+}
+
+std::string describe(const ContainerExit& exit) {
+  const bool has_console = !exit.console_tail.empty();
+  std::string text = exit.reason;
+  std::istringstream lines(has_console ? exit.console_tail : exit.lxc_log_tail);
+  const char* title = has_console ? "its console" : "liblxc's log";
+  for (std::string line; std::getline(lines, line);) {
+    // A terminal ends its lines with both.
+    line.erase(line.find_last_not_of(" \r\t") + 1);
+    if (line.empty()) {
+      continue;
+    }
+    if (title != nullptr) {
+      text += fmt::format("\n  last lines of {}:", std::exchange(title, nullptr));
+    }
+    text += "\n    " + line;
+  }
+  return text;
 }
 
 }  // namespace mayfly

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "mayfly/container/container_spec.h"
+
 namespace mayfly {
 
 /// What a monitor process leaves for its keeper when it ends. Lies in memory that both share.
@@ -17,5 +19,13 @@ struct MonitorResult {
 /// The last lines of liblxc's log without the columns that say nothing to a reader (time, source line), and without
 /// warnings where there are errors.
 [[nodiscard]] std::string readable_lxc_log(const std::string& log, std::size_t lines = 12);
+
+/// The reason, and below it the last lines of the console, or of liblxc's log where the console says nothing:
+/// ```
+/// init exited with status 3
+///   last lines of its console:
+///     cannot find /etc/app.conf
+/// ```
+[[nodiscard]] std::string describe(const ContainerExit& exit);
 
 }  // namespace mayfly

@@ -39,7 +39,13 @@ void add_identity(Items& items, const ContainerSpec& spec, const LxcPlacement& p
 
 void add_mounts(Items& items, const ContainerSpec& spec, const LxcPlacement& placement) {
   // In a user namespace /proc/sys belongs to whoever owns each namespace, so it needs no read-only cover.
-  items.add("lxc.mount.auto", spec.privileged ? "proc:mixed sys:mixed" : "proc:rw sys:mixed");
+  items.add("lxc.mount.auto", spec.privileged ? "proc:mixed" : "proc:rw");
+  if (spec.network == Network::host && !spec.privileged) {
+    // A sysfs of its own needs a network namespace of its own.
+    items.add("lxc.mount.entry", "/sys sys none rbind 0 0");
+  } else {
+    items.add("lxc.mount.auto", "sys:mixed");
+  }
   if (spec.systemd) {
     items.add("lxc.mount.auto", "cgroup:rw:force");
   }

@@ -52,7 +52,12 @@ void make_directories(const std::filesystem::path& directory, const std::filesys
 
 std::vector<SeedFile> seed_files(const ContainerSpec& spec, const SeedFacts& facts) {
   const std::string hostname = spec.hostname.empty() ? spec.name : spec.hostname;
-  std::vector<SeedFile> files{{.path = "etc/hostname", .content = hostname + "\n"},
+  std::vector<SeedFile> files{{.path = "dev", .directory_mode = 0755},
+                              {.path = "proc", .directory_mode = 0555},
+                              {.path = "run", .directory_mode = 0755},
+                              {.path = "sys", .directory_mode = 0555},
+                              {.path = "tmp", .directory_mode = 01777},
+                              {.path = "etc/hostname", .content = hostname + "\n"},
                               {.path = "etc/hosts", .content = hosts_text(hostname, facts.address)},
                               {.path = "etc/machine-id", .content = facts.machine_id + "\n"}};
   if (facts.resolv_conf) {
@@ -71,7 +76,11 @@ void write_seed(const std::filesystem::path& directory, const std::vector<SeedFi
   for (const SeedFile& file : files) {
     make_directories(directory, file.path.parent_path(), owner);
     const std::filesystem::path path = directory / file.path;
-    if (file.link_to.empty()) {
+    if (file.directory_mode != 0) {
+      // The mode by chmod(2), whatever the umask.
+      std::filesystem::create_directory(path);
+      std::filesystem::permissions(path, static_cast<std::filesystem::perms>(file.directory_mode));
+    } else if (file.link_to.empty()) {
       write_file(path, file.content);
     } else {
       std::filesystem::create_symlink(file.link_to, path);

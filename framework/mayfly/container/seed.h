@@ -15,6 +15,7 @@ struct SeedFile {
   std::filesystem::path path;  ///< relative to the root directory
   std::string content{};
   std::filesystem::path link_to{};  ///< not empty: a symlink instead
+  unsigned directory_mode = 0;      ///< not 0: a directory instead
   friend bool operator==(const SeedFile&, const SeedFile&) = default;
 };
 
@@ -25,7 +26,7 @@ struct SeedFacts {
   std::optional<std::string> resolv_conf{}; ///< nothing: the image's own stays
 };
 
-/// Host name, hosts, resolver, machine id; for systemd the units that wait for or do what a short-lived machine has no
+/// Mount points that an image may lack; host name, hosts, resolver, machine id; for systemd the units that wait for or do what a short-lived machine has no
 /// use for, masked.
 [[nodiscard]] std::vector<SeedFile> seed_files(const ContainerSpec& spec, const SeedFacts& facts);
 

@@ -17,7 +17,7 @@ namespace mayfly {
 
 /// A container that the keeper has started: its init runs (it hasn't necessarily booted).
 struct StartedContainer {
-  pid_t init_pid = -1;
+  pid_t init_pid = -1;  ///< -1: it has ended already; exit_of() says why
   std::string address{};  ///< IPv4 address on the session's bridge, empty without network
 };
 

@@ -47,28 +47,46 @@ std::optional<FileIdentity> program_of(const std::string& process) {
   return FileIdentity{status.st_dev, status.st_ino};
 }
 
-/// Whether it is process 1 of a pid namespace below the keeper's.
-bool is_nested_init(const std::string& process) {
+/// The value of a line "name:\tvalue" of /proc/<pid>/status; empty for a process that has gone.
+std::string status_of(const std::string& process, std::string_view name) {
   std::istringstream status(read_file_if_exists(fmt::format("/proc/{}/status", process)).value_or(""));
   for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("NSpid:")) {
-      std::istringstream pids(line.substr(6));
-      std::vector<std::string> levels;
-      for (std::string pid; pids >> pid;) {
-        levels.push_back(pid);
-      }
-      return levels.size() > 1 && levels.back() == "1";
+    if (line.starts_with(name) && line.size() > name.size() && line[name.size()] == ':') {
+      return line.substr(name.size() + 1);
+    }
+  }
+  return {};
+}
+
+/// Whether it is process 1 of a pid namespace below the keeper's.
+bool is_nested_init(const std::string& process) {
+  std::istringstream pids(status_of(process, "NSpid"));
+  std::vector<std::string> levels;
+  for (std::string pid; pids >> pid;) {
+    levels.push_back(pid);
+  }
+  return levels.size() > 1 && levels.back() == "1";
+}
+
+bool listens_to(pid_t process, int signal) {
+  for (const char* mask : {"SigCgt", "SigBlk"}) {
+    const std::string signals = status_of(std::to_string(process), mask);
+    if (!signals.empty() && (std::stoull(signals, nullptr, 16) >> (signal - 1) & 1) != 0) {
+      return true;
     }
   }
   return false;
 }
 
+/// At most 8 KiB: it has to fit into a packet, and a console's lines may be of any length.
 std::string log_tail(const std::filesystem::path& path, std::size_t lines) {
   if (path.empty()) {
     return {};
   }
   try {
-    return tail(read_file_if_exists(path).value_or(""), lines);
+    const std::string log = read_file_if_exists(path).value_or("");
+    constexpr std::size_t kMost = 8'192;
+    return tail(log.size() > kMost ? std::string_view(log).substr(log.size() - kMost) : std::string_view(log), lines);
   } catch (const Error& error) {
     return error.what();
   }
@@ -216,10 +234,14 @@ void Machine::look_for_init() {
   }
 }
 
-void Machine::ask_to_shut_down() const {
+bool Machine::ask_to_shut_down() const {
   // systemd(1): SIGRTMIN+3 halts the machine. SIGTERM would only make it reexecute itself.
   const int signal = spec_.systemd ? SIGRTMIN + 3 : SIGTERM;
+  if (!listens_to(init_, signal)) {
+    return false;
+  }
   (void)syscall(SYS_pidfd_send_signal, init_pidfd_.get(), signal, nullptr, 0);
+  return true;
 }
 
 void Machine::kill() {
@@ -253,7 +275,7 @@ void Machine::monitor_ended() {
     reason_ = reason();
   }
   monitor_ = -1;
-  if (phase_ == Phase::running || phase_ == Phase::dying) {
+  if (phase_ == Phase::running || phase_ == Phase::dying || (phase_ == Phase::starting && result_->ran)) {
     phase_ = Phase::exited;
   }
 }

@@ -74,7 +74,8 @@ class Machine {
   /// Looks whether init has been executed; then the phase is `running`.
   void look_for_init();
   /// Sends init what asks it to shut the machine down.
-  void ask_to_shut_down() const;
+  /// @return false when it doesn't listen (yet): the kernel drops signals that a process 1 neither handles nor blocks
+  [[nodiscard]] bool ask_to_shut_down() const;
   /// Kills init, or the monitor where there is no init yet.
   void kill();
   void kill_monitor() const;

@@ -157,7 +157,10 @@ Message message_from(std::size_t type, const json::object& object) {
 template <typename Message>
 Message parse_message(std::string_view text) {
   try {
-    const json::value value = json::parse(text);
+    // Paths and consoles may have any bytes.
+    json::parse_options options;
+    options.allow_invalid_utf8 = true;
+    const json::value value = json::parse(text, {}, options);
     return message_from<Message>(value.as_object().at("type").to_number<std::size_t>(), value.as_object());
   } catch (const Error&) {
     throw;

@@ -14,6 +14,7 @@
 #include <csignal>
 #include <ctime>
 
+#include "mayfly/container/init_status.h"
 #include "mayfly/container/seccomp.h"
 #include "mayfly/keeper/packet.h"
 #include "mayfly/keeper/purge.h"
@@ -28,6 +29,8 @@ namespace {
 
 /// How often a starting container is looked at. No event tells that a grandchild has executed its program.
 constexpr timespec kStartTick{0, 250'000};
+/// How often an init that doesn't listen yet is asked again to shut down.
+constexpr Milliseconds kShutDownTick{2};
 constexpr Milliseconds kUntilStarted{60'000};
 /// liblxc undoes its own part once init has ended (4 ms), and only then is init's status known.
 constexpr Milliseconds kUntilMonitorEnds{2'000};
@@ -64,8 +67,13 @@ std::string command_line(pid_t pid) {
 
 void answer(int socket, const Reply& reply) {
   try {
-    // A test process that has gone, or doesn't want to know any more, is no failure.
-    (void)send_packet(socket, to_json(reply));
+    try {
+      // A test process that has gone, or doesn't want to know any more, is no failure.
+      (void)send_packet(socket, to_json(reply));
+    } catch (const SystemError& error) {
+      // Too long for a packet.
+      (void)send_packet(socket, to_json(failure_from(error)));
+    }
   } catch (const Error& error) {
     log(LogLevel::warning, fmt::format("keeper: {}", error.what()));
   }
@@ -150,6 +158,9 @@ void Server::wait_and_handle() {
       waiting.push_back({entry.machine->init_pidfd(), POLLIN, 0});
       names.push_back(name);
     }
+    if (entry.shutting_down && !entry.asked) {
+      timeout = std::min(timeout.value_or(Milliseconds::max()), kShutDownTick);
+    }
     if (entry.deadline) {
       timeout = std::min(timeout.value_or(Milliseconds::max()), entry.deadline->left());
     }
@@ -179,6 +190,9 @@ void Server::wait_and_handle() {
   for (auto& [name, entry] : entries_) {
     if (entry.machine->phase() == Machine::Phase::starting) {
       advance_starting(entry);
+    }
+    if (entry.shutting_down && !entry.asked) {
+      entry.asked = entry.machine->ask_to_shut_down();
     }
     if (entry.deadline && entry.deadline->passed()) {
       deadline_passed(entry);
@@ -276,7 +290,7 @@ void Server::handle(request::ShutDown& request, UniqueFd& reply) {
   if (entry.machine->phase() == Machine::Phase::exited) {
     finish(at);
   } else if (entry.machine->phase() == Machine::Phase::running) {
-    entry.machine->ask_to_shut_down();
+    entry.asked = entry.machine->ask_to_shut_down();
     entry.shutting_down = true;
     entry.deadline = Deadline::after(request.within);
   }
@@ -386,7 +400,11 @@ void Server::monitor_ended(Entries::iterator at) {
     answer(question, reply::Exit{entry.machine->exit()});
   }
   entry.exit_questions.clear();
-  if (entry.start) {
+  if (entry.start && entry.machine->phase() == Machine::Phase::exited) {
+    // Init was faster than the look for it. It is kept for the question why.
+    answer(*entry.start, reply::Started{.init = -1, .address = entry.machine->address()});
+    entry.start.reset();
+  } else if (entry.start) {
     fail_start(entry);
     finish(at);
   } else if (!entry.removal.empty()) {
@@ -395,18 +413,11 @@ void Server::monitor_ended(Entries::iterator at) {
 }
 
 void Server::fail_start(Entry& entry) {
-  const ContainerExit exit = entry.machine->exit();
-  const std::string& reason = exit.reason;
-  std::string text = fmt::format("container '{}': {}", entry.machine->spec().name,
-                                 reason.empty() ? "liblxc did not start it in time" : reason);
-  for (const auto& [title, content] : {std::pair<const char*, const std::string&>{"console", exit.console_tail},
-                                       {"liblxc's log", exit.lxc_log_tail}}) {
-    if (!content.empty()) {
-      text += fmt::format("\n  last lines of {}:\n", title);
-      text += content;
-    }
+  ContainerExit exit = entry.machine->exit();
+  if (exit.reason.empty()) {
+    exit.reason = "liblxc did not start it in time";
   }
-  answer(*entry.start, reply::Failure{.kind = reply::Failure::Kind::lxc, .message = text});
+  answer(*entry.start, reply::Failure{.kind = reply::Failure::Kind::lxc, .message = describe(exit)});
   entry.start.reset();
 }
 
@@ -442,8 +453,6 @@ void Server::undo_everything() {
   }
   const Deadline deadline = Deadline::after(kUntilInitEnds);
   while (!entries_.empty() && !deadline.passed()) {
-    pollfd child{child_signals_.get(), POLLIN, 0};
-    poll(&child, 1, deadline.poll_timeout());
     handle_children();
     for (auto at = entries_.begin(); at != entries_.end();) {
       const auto next = std::next(at);
@@ -451,6 +460,10 @@ void Server::undo_everything() {
         finish(at);
       }
       at = next;
+    }
+    if (!entries_.empty()) {
+      pollfd child{child_signals_.get(), POLLIN, 0};
+      poll(&child, 1, deadline.poll_timeout());
     }
   }
   for (auto at = entries_.begin(); at != entries_.end(); at = entries_.begin()) {

@@ -50,6 +50,7 @@ class Server {
     std::vector<UniqueFd> exit_questions{};
     std::optional<Deadline> deadline{};  ///< of the phase that it is in
     bool shutting_down = false;
+    bool asked = false;  ///< init has been, to shut down
   };
   using Entries = std::map<std::string, Entry>;
 
