@@ -1,58 +1,34 @@
 #include "mayfly/provision/provision.h"
 
 #include <gmock/gmock.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
-#include <memory>
 
 #include "mayfly/facts/facts.h"
-#include "mayfly/session/session.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
+#include "tests/support/shared_container.h"
 
 namespace mayfly {
 namespace {
 
-using testing::Contains;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
-using testing::StartsWith;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
 using namespace std::chrono_literals;
 
 std::filesystem::path manifest(const std::string& name) {
   return std::filesystem::path(MAYFLY_TEST_DIR) / "provision" / name;
 }
 
-// One container a suite: its tests look at things of their own in it.
+// Its tests look at things of their own in the container.
 template <typename Suite>
-class InContainer : public testing::Test {
+class InContainer : public testing::SharedContainer<Suite> {
  protected:
-  static void SetUpTestSuite() {
-    if (::geteuid() != 0) {
-      return;
-    }
-    try {
-      session_ = std::make_unique<Session>();
-      container_ = std::make_unique<Container>(session_->start_unprovisioned(Suite::profile()));
-    } catch (const std::exception& error) {
-      failure_ = error.what();
-    }
-  }
-  static void TearDownTestSuite() {
-    container_.reset();
-    session_.reset();
-  }
-  void SetUp() override {
-    if (::geteuid() != 0) {
-      GTEST_SKIP() << "needs root";
-    }
-    ASSERT_TRUE(failure_.empty()) << failure_;
-  }
-
-  static const Target& target() { return container_->target(); }
+  using testing::SharedContainer<Suite>::target;
 
   ConvergeResult converge(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 120s) {
     return provision(target(), {.action = std::move(action), .within = within},
@@ -76,11 +52,6 @@ class InContainer : public testing::Test {
   }
 
   std::vector<std::string> lines_;
-
- private:
-  static inline std::unique_ptr<Session> session_;
-  static inline std::unique_ptr<Container> container_;
-  static inline std::string failure_;
 };
 
 class Shell : public InContainer<Shell> {
@@ -93,7 +64,7 @@ TEST_F(Shell, RunsTheScriptWithArgumentsAndEnvironment) {
       converge(ShellStep{.script = manifest("shell/setup.sh"), .args = {"a b"}, .env = {{"GREETING", "hello"}}});
   EXPECT_EQ(result.changed, 1);
   EXPECT_EQ(result.tasks.front().name, "setup.sh");
-  EXPECT_THAT(lines_, testing::UnorderedElementsAre("to stdout: a b", "to stderr: hello"));
+  EXPECT_THAT(lines_, ::testing::UnorderedElementsAre("to stdout: a b", "to stderr: hello"));
   EXPECT_EQ(file(target(), "/etc/greeting").content(), "hello\n");
 }
 
@@ -129,13 +100,7 @@ TEST_F(Shell, LeavesNothingOfItsOwn) {
 
 class Ansible : public InContainer<Ansible> {
  public:
-  static Profile profile() {
-    return {.name = "ansible",
-            .image = DebianImage{.suite = "bookworm",
-                                 .packages = {"systemd-sysv", "dbus", "python3", "python3-apt", "curl", "iproute2",
-                                              "ca-certificates"}},
-            .hostname = "web"};
-  }
+  static Profile profile() { return {.name = "ansible", .image = testing::systemd_image(), .hostname = "web"}; }
 
  protected:
   void SetUp() override {
@@ -189,6 +154,13 @@ TEST_F(Ansible, DeadlineKillsWhatATaskStarted) {
   const ProvisionError error = failure_of(playbook("hangs.yml"), 3s);
   EXPECT_THAT(error.what(),
               StartsWith("ansible hangs.yml: did not end within 3s; it was at task 'Hangs' (hangs.yml:4)"));
+  EXPECT_THAT(processes(), Not(HasSubstr("sleep 471")));
+}
+
+TEST_F(Ansible, TasksOwnTimeoutKillsWhatItStarted) {
+  EXPECT_THAT(failure_of(playbook("timeout.yml")).what(),
+              StartsWith("ansible timeout.yml: task 'Takes too long' (timeout.yml:4) failed: The ansible.builtin.shell "
+                         "action failed to execute in the expected time frame (1) and was terminated"));
   EXPECT_THAT(processes(), Not(HasSubstr("sleep 471")));
 }
 

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+
+#include "mayfly/session/session.h"
+
+namespace mayfly::testing {
+
+/// Debian with systemd and Python: what tests of facts and of Ansible use, so that one image serves all.
+inline DebianImage systemd_image() {
+  return {.suite = "bookworm",
+          .packages = {"systemd-sysv", "dbus", "python3", "python3-apt", "curl", "iproute2", "ca-certificates"}};
+}
+
+/// A fixture whose tests share one container of `Suite::profile()`, without its provision steps.
+template <typename Suite>
+class SharedContainer : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (::geteuid() != 0) {
+      return;
+    }
+    try {
+      session_ = std::make_unique<Session>();
+      container_ = std::make_unique<Container>(session_->start_unprovisioned(Suite::profile()));
+    } catch (const std::exception& error) {
+      failure_ = error.what();
+    }
+  }
+  static void TearDownTestSuite() {
+    container_.reset();
+    session_.reset();
+  }
+  void SetUp() override {
+    if (::geteuid() != 0) {
+      GTEST_SKIP() << "needs root";
+    }
+    ASSERT_TRUE(failure_.empty()) << failure_;
+  }
+
+  static const Target& target() { return container_->target(); }
+
+ private:
+  static inline std::unique_ptr<Session> session_;
+  static inline std::unique_ptr<Container> container_;
+  static inline std::string failure_;
+};
+
+}  // namespace mayfly::testing
