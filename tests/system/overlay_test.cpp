@@ -173,17 +173,20 @@ class Overlay : public ::testing::TestWithParam<Form> {
             .shift_upper = GetParam().shift_upper,
             .scratch_mounts = GetParam().scratch_mounts};
   }
-  OverlayMount mount(std::vector<fs::path> lowers) { return mount_overlay(plan(std::move(lowers)), ids_); }
-  /// What an id is in the upper on disk.
-  [[nodiscard]] std::uint32_t on_disk(std::uint32_t id) const {
-    return GetParam().shift_upper ? kIds.host_base + id : id;
+  OverlayMount mount(std::vector<fs::path> lowers) {
+    const OverlayMount mounted = mount_overlay(plan(std::move(lowers)), ids_);
+    upper_shifted_ = mounted.upper_holds_host_ids;
+    return mounted;
   }
+  /// What an id is in the upper on disk.
+  [[nodiscard]] std::uint32_t on_disk(std::uint32_t id) const { return upper_shifted_ ? kIds.host_base + id : id; }
 
   TempDir dir_;
 
  private:
   UniqueFd ids_;
   Mount tmpfs_;
+  bool upper_shifted_ = false;
 };
 
 TEST_P(Overlay, ShowsLaterLayersBehindEarlierOnes) {
@@ -198,8 +201,35 @@ TEST_P(Overlay, ShowsLaterLayersBehindEarlierOnes) {
   EXPECT_EQ(read_file(merged() / "old/one"), "1");
 }
 
+// The host image: its mask and converge layers lie in the store, beneath "/", which is a layer itself.
+TEST_P(Overlay, TakesALowerThatLiesBeneathAnotherOne) {
+  fs::create_directories(base() / "store/mask/etc");
+  put(base() / "store/mask/etc/hosts", "masked");
+  mount({base() / "store/mask", base()});
+  EXPECT_EQ(read_file(merged() / "etc/hosts"), "masked");
+  EXPECT_EQ(read_file(merged() / "old/one"), "1");
+  EXPECT_EQ(state_of(merged() / "shadow").st_gid, kIds.host_base + 42);
+  ASSERT_EQ(as_container_root(ids(), merged(), [&] { return first_failure({put("shadow", "changed")}); }), 0);
+  EXPECT_EQ(read_file(base() / "shadow"), "secret");
+}
+
+TEST_P(Overlay, LeavesTheOwnersOfHostIdLowersAlone) {
+  fs::create_directories(dir_.path() / "seed/etc");
+  put(dir_.path() / "seed/etc/hostname", "web");
+  ASSERT_EQ(::chown((dir_.path() / "seed/etc/hostname").c_str(), kIds.host_base, kIds.host_base), 0);
+  OverlayPlan with_seed = plan({base()});
+  with_seed.host_id_lowers = {dir_.path() / "seed"};
+  mount_overlay(with_seed, ids());
+  EXPECT_EQ(state_of(merged() / "etc/hostname").st_uid, kIds.host_base);
+  EXPECT_EQ(state_of(merged() / "shadow").st_uid, kIds.host_base);
+}
+
 TEST_P(Overlay, MapsOwnersToTheContainersRange) {
-  EXPECT_EQ(mount({base()}).upper_holds_host_ids, GetParam().shift_upper);
+  const bool shifted = mount({base()}).upper_holds_host_ids;
+  // A tmpfs can't be id-mapped before Linux 6.3.
+  if (GetParam().shift_upper || !writable_in_memory()) {
+    EXPECT_EQ(shifted, GetParam().shift_upper);
+  }
   EXPECT_EQ(state_of(merged() / "shadow").st_uid, kIds.host_base);
   EXPECT_EQ(state_of(merged() / "shadow").st_gid, kIds.host_base + 42);
   EXPECT_EQ(state_of(merged()).st_uid, kIds.host_base) << "the merged root is the container's root's";
@@ -476,10 +506,12 @@ TEST_P(OverlayError, QuotesTheKernelsReason) {
 }
 
 TEST_P(OverlayError, RefusesTheSilentReadOnlyMount) {
-  // No inode is left for work/work.
-  mount_tmpfs(rw(), {.inodes = 3});
+  // The root, upper, work, and four for the scratch mounts: no inode is left for work/work.
+  mount_tmpfs(rw(), {.inodes = 7});
   const Mount owned(rw());
-  const auto error = error_of<Error>([&] { mount({base()}); });
+  OverlayPlan cramped = plan({base()});
+  cramped.scratch_mounts = true;
+  const auto error = error_of<Error>([&] { mount_overlay(cramped, ids()); });
   EXPECT_THAT(error.message(), HasSubstr("overlay on '" + merged().string() +
                                          "': the kernel mounts it read-only, since "
                                          "it can't use '" +

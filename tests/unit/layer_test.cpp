@@ -96,5 +96,18 @@ TEST(Causes, AreOverlaysRecordsOfTheKernelsLog) {
             "overlayfs: failed to clone lowerpath");
 }
 
+TEST(CoversAnother, FindsTheOuterOfTwo) {
+  EXPECT_EQ(covers_another({"/var/store/mask", "/"}), (std::vector<bool>{false, true}));
+  EXPECT_EQ(covers_another({"/", "/var/store/layer", "/var/store/mask"}), (std::vector<bool>{true, false, false}));
+}
+
+TEST(CoversAnother, ComparesWholeNames) {
+  EXPECT_EQ(covers_another({"/store/a", "/store/ab"}), (std::vector<bool>{false, false}));
+}
+
+TEST(CoversAnother, TakesOneOfTwoEqualPaths) {
+  EXPECT_EQ(covers_another({"/a", "/a"}), (std::vector<bool>{true, false}));
+}
+
 }  // namespace
 }  // namespace mayfly

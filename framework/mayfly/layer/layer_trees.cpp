@@ -71,9 +71,28 @@ UniqueFd clone_tree(const std::filesystem::path& path) {
   return tree;
 }
 
+UniqueFd make_empty_tree() {
+  const UniqueFd context(::fsopen("tmpfs", FSOPEN_CLOEXEC));
+  if (!context || ::fsconfig(context.get(), FSCONFIG_SET_STRING, "mode", "755", 0) != 0 ||
+      ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+    throw SystemError("make an empty layer");
+  }
+  UniqueFd tree(::fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY));
+  if (!tree) {
+    throw SystemError("mount an empty layer");
+  }
+  return tree;
+}
+
 LayerTrees open_layer_trees(const OverlayPlan& plan, const UniqueFd& id_map_namespace) {
   LayerTrees trees;
-  trees.lowers.reserve(plan.lowers.size());
+  trees.lowers.reserve(plan.host_id_lowers.size() + plan.lowers.size());
+  for (const std::filesystem::path& lower : plan.host_id_lowers) {
+    trees.lowers.push_back(clone_tree(lower));
+    if (const int code = set_attributes(trees.lowers.back(), MOUNT_ATTR_RDONLY, -1); code != 0) {
+      throw SystemError(fmt::format("make layer '{}' read-only", lower.string()), code);
+    }
+  }
   for (const std::filesystem::path& lower : plan.lowers) {
     UniqueFd tree = clone_tree(lower);
     const std::uint64_t attributes = MOUNT_ATTR_RDONLY | (plan.id_map ? MOUNT_ATTR_IDMAP : 0);
@@ -105,7 +124,9 @@ ScratchMounts::ScratchMounts(const std::filesystem::path& parent, const LayerTre
     for (std::size_t i = 0; i < trees.lowers.size(); ++i) {
       attach(trees.lowers[i], std::to_string(i));
     }
-    attach(trees.writable, kWritable);
+    if (trees.writable) {
+      attach(trees.writable, kWritable);
+    }
     directories_.push_back(path_ / kMerged);
     if (::mkdir(directories_.back().c_str(), 0700) != 0) {
       throw SystemError(fmt::format("make directory '{}'", directories_.back().string()));

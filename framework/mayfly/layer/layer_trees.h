@@ -15,10 +15,13 @@ namespace mayfly {
 /// @throws SystemError
 [[nodiscard]] UniqueFd clone_tree(const std::filesystem::path& path);
 
+/// An empty read-only file system, attached nowhere.
+[[nodiscard]] UniqueFd make_empty_tree();
+
 /// Detached copies of the layers, id-mapped as planned.
 struct LayerTrees {
   std::vector<UniqueFd> lowers;
-  UniqueFd writable;  ///< the directory that holds upper and work
+  UniqueFd writable;  ///< the directory that holds upper and work; none for a read-only overlay
   bool upper_shifted = false;
 };
 

@@ -117,6 +117,16 @@ SystemError mount_error(const OverlayPlan& plan, int code, const std::string& fs
       code);
 }
 
+/// What a failed try has left in the work directory, so that the next doesn't trip over it.
+void clear_work(const OverlayPlan& plan) {
+  remove_tree(plan.work / "work");
+  remove_tree(plan.work / "incompat");
+}
+
+std::vector<OverlayOption> options_for(const OverlayPlan& plan, const LayerTrees& trees) {
+  return trees.writable ? overlay_options(plan) : read_only_overlay_options();
+}
+
 /// The layers as descriptors, never attached anywhere: from Linux 6.15 on (6.13 with layers that are not id-mapped).
 /// @return nothing where the kernel can't; the portable form then finds out whether it's that or the layers
 std::optional<UniqueFd> mount_by_descriptors(const OverlayPlan& plan, const LayerTrees& trees,
@@ -127,10 +137,17 @@ std::optional<UniqueFd> mount_by_descriptors(const OverlayPlan& plan, const Laye
       return std::nullopt;
     }
   }
-  const UniqueFd upper(::openat(trees.writable.get(), plan.upper.filename().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const UniqueFd work(::openat(trees.writable.get(), plan.work.filename().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!upper || !work || !context.set_fd("upperdir", upper.get()) || !context.set_fd("workdir", work.get()) ||
-      !context.set_all(overlay_options(plan)) || !context.create(mounter)) {
+  if (trees.writable) {
+    const auto part = [&](const std::filesystem::path& path) {
+      return UniqueFd(::openat(trees.writable.get(), path.filename().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    };
+    const UniqueFd upper = part(plan.upper);
+    const UniqueFd work = part(plan.work);
+    if (!upper || !work || !context.set_fd("upperdir", upper.get()) || !context.set_fd("workdir", work.get())) {
+      return std::nullopt;
+    }
+  }
+  if (!context.set_all(options_for(plan, trees)) || !context.create(mounter)) {
     return std::nullopt;
   }
   UniqueFd mount = context.mount();
@@ -142,10 +159,12 @@ UniqueFd mount_by_scratch(const OverlayPlan& plan, const LayerTrees& trees,
                           const std::optional<std::uint32_t>& mounter) {
   const ScratchMounts scratch(plan.work.parent_path(), trees);
   const WorkingDirectory there(scratch.path());
-  std::vector<OverlayOption> options = overlay_options(plan);
+  std::vector<OverlayOption> options = options_for(plan, trees);
   options.push_back({"lowerdir", numbered_lowers(trees.lowers.size())});
-  options.push_back({"upperdir", ScratchMounts::kWritable / plan.upper.filename()});
-  options.push_back({"workdir", ScratchMounts::kWritable / plan.work.filename()});
+  if (trees.writable) {
+    options.push_back({"upperdir", ScratchMounts::kWritable / plan.upper.filename()});
+    options.push_back({"workdir", ScratchMounts::kWritable / plan.work.filename()});
+  }
 
   const KernelLog kernel_log;
   if (numbered_lowers(trees.lowers.size()).size() > kLongestOption) {
@@ -170,6 +189,45 @@ UniqueFd mount_by_scratch(const OverlayPlan& plan, const LayerTrees& trees,
   throw mount_error(plan, context.code(), context.causes(), kernel_log.causes());
 }
 
+UniqueFd mount_layers(const OverlayPlan& plan, const LayerTrees& trees, const std::optional<std::uint32_t>& mounter) {
+  if (!plan.scratch_mounts) {
+    // One that has been used before is refused by the kernel, with good reason.
+    const bool fresh = std::filesystem::is_empty(plan.work);
+    if (std::optional<UniqueFd> mount = mount_by_descriptors(plan, trees, mounter)) {
+      return *std::move(mount);
+    }
+    if (fresh) {
+      clear_work(plan);
+    }
+  }
+  return mount_by_scratch(plan, trees, mounter);
+}
+
+/// The layer as a read-only overlay of its own, above nothing but an empty directory. To the kernel that is another
+/// file system, so other layers may lie beneath its directory.
+UniqueFd wrap(UniqueFd lower, const OverlayPlan& plan) {
+  LayerTrees trees;
+  trees.lowers.push_back(make_empty_tree());  // an overlay without an upper wants two lowers
+  trees.lowers.push_back(std::move(lower));
+  return mount_layers(plan, trees, std::nullopt);
+}
+
+/// Gives each lower that has another one beneath it a file system of its own.
+void separate_overlapping_lowers(const OverlayPlan& plan, LayerTrees& trees) {
+  std::vector<std::filesystem::path> paths;
+  for (const auto* lowers : {&plan.host_id_lowers, &plan.lowers}) {
+    for (const std::filesystem::path& lower : *lowers) {
+      paths.push_back(std::filesystem::canonical(lower));
+    }
+  }
+  const std::vector<bool> covers = covers_another(paths);
+  for (std::size_t i = 0; i < covers.size(); ++i) {
+    if (covers[i]) {
+      trees.lowers[i] = wrap(std::move(trees.lowers[i]), plan);
+    }
+  }
+}
+
 /// Where the work directory can't be used the kernel mounts read-only and says so in its log alone.
 void check_writable(const OverlayPlan& plan, const UniqueFd& mount, const KernelLog& kernel_log) {
   struct statfs state {};
@@ -188,22 +246,17 @@ void check_writable(const OverlayPlan& plan, const UniqueFd& mount, const Kernel
 
 OverlayMount mount_overlay(const OverlayPlan& plan, const UniqueFd& id_map_namespace) {
   check_overlay_plan(plan);
-  const LayerTrees trees = open_layer_trees(plan, id_map_namespace);
+  LayerTrees trees = open_layer_trees(plan, id_map_namespace);
+  separate_overlapping_lowers(plan, trees);
   std::optional<std::uint32_t> mounter;
   if (plan.id_map && !trees.upper_shifted) {
     mounter = plan.id_map->host_base;
   }
 
   const KernelLog kernel_log;
-  std::optional<UniqueFd> mount;
-  if (!plan.scratch_mounts) {
-    mount = mount_by_descriptors(plan, trees, mounter);
-  }
-  if (!mount) {
-    mount = mount_by_scratch(plan, trees, mounter);
-  }
-  check_writable(plan, *mount, kernel_log);
-  if (::move_mount(mount->get(), "", AT_FDCWD, plan.target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+  const UniqueFd mount = mount_layers(plan, trees, mounter);
+  check_writable(plan, mount, kernel_log);
+  if (::move_mount(mount.get(), "", AT_FDCWD, plan.target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
     throw SystemError(fmt::format("attach overlay to '{}'", plan.target.string()));
   }
   return {.upper_holds_host_ids = trees.upper_shifted};

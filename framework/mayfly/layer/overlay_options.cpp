@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "mayfly/support/error.h"
@@ -37,12 +38,15 @@ void check_overlay_plan(const OverlayPlan& plan) {
   if (plan.lowers.empty()) {
     refuse("no lower layer");
   }
-  if (plan.lowers.size() > kMaximumLowers) {
-    refuse(fmt::format("{} lower layers, the kernel's limit is {}", plan.lowers.size(), kMaximumLowers));
+  const std::size_t count = plan.host_id_lowers.size() + plan.lowers.size();
+  if (count > kMaximumLowers) {
+    refuse(fmt::format("{} lower layers, the kernel's limit is {}", count, kMaximumLowers));
   }
-  for (const std::filesystem::path& path : plan.lowers) {
-    if (!path.is_absolute()) {
-      refuse(fmt::format("lower '{}' is no absolute path", path.string()));
+  for (const auto* lowers : {&plan.host_id_lowers, &plan.lowers}) {
+    for (const std::filesystem::path& path : *lowers) {
+      if (!path.is_absolute()) {
+        refuse(fmt::format("lower '{}' is no absolute path", path.string()));
+      }
     }
   }
   for (const std::filesystem::path& path : {plan.upper, plan.work, plan.target}) {
@@ -63,10 +67,27 @@ void check_overlay_plan(const OverlayPlan& plan) {
   }
 }
 
-std::vector<OverlayOption> overlay_options(const OverlayPlan& plan) {
+std::vector<bool> covers_another(const std::vector<std::filesystem::path>& paths) {
+  std::vector<bool> covers(paths.size(), false);
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    for (std::size_t j = 0; j < paths.size(); ++j) {
+      const auto [end, ignored] = std::mismatch(paths[i].begin(), paths[i].end(), paths[j].begin(), paths[j].end());
+      const bool equal = paths[i] == paths[j];
+      if (i != j && end == paths[i].end() && (!equal || i < j)) {
+        covers[i] = true;
+      }
+    }
+  }
+  return covers;
+}
+
+std::vector<OverlayOption> read_only_overlay_options() {
   // Said each time, since the kernel's defaults are set by its builder and by module parameters.
-  std::vector<OverlayOption> options{
-      {"redirect_dir", "nofollow"}, {"metacopy", "off"}, {"index", "off"}, {"xino", "off"}};
+  return {{"redirect_dir", "nofollow"}, {"metacopy", "off"}, {"index", "off"}, {"xino", "off"}};
+}
+
+std::vector<OverlayOption> overlay_options(const OverlayPlan& plan) {
+  std::vector<OverlayOption> options = read_only_overlay_options();
   if (plan.volatile_) {
     options.push_back({"volatile", std::nullopt});
   }

@@ -15,6 +15,10 @@ namespace mayfly {
 /// @throws Error for a plan that can't be mounted: `overlay on '/run/x': no lower layer`
 void check_overlay_plan(const OverlayPlan& plan);
 
+/// For each path whether another one lies beneath it. Canonical paths; equal paths count as beneath each other once:
+/// the first is it.
+[[nodiscard]] std::vector<bool> covers_another(const std::vector<std::filesystem::path>& paths);
+
 struct OverlayOption {
   const char* key = "";
   std::optional<std::string> value{};  ///< nothing: a flag
@@ -22,6 +26,9 @@ struct OverlayOption {
 
 /// Everything but the layers. All of them are known to kernels from 5.10 on.
 [[nodiscard]] std::vector<OverlayOption> overlay_options(const OverlayPlan& plan);
+
+/// The same for an overlay without an upper.
+[[nodiscard]] std::vector<OverlayOption> read_only_overlay_options();
 
 /// `0:1:2`: the scratch mounts' names, topmost first; relative, so that 500 of them fit the page that mount(2) takes.
 [[nodiscard]] std::string numbered_lowers(std::size_t count);
