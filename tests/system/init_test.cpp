@@ -22,6 +22,7 @@
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/paths.h"
+#include "tests/support/requirements.h"
 
 namespace mayfly {
 namespace {
@@ -55,12 +56,9 @@ std::vector<pid_t> children_of(pid_t pid) {
 class Init : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) {
-      const char* require = std::getenv("MAYFLY_REQUIRE");
-      if (require != nullptr && std::string_view(require) == "all") {
-        FAIL() << "needs root";
-      }
-      GTEST_SKIP() << "needs root";
+    testing::require_root();
+    if (IsSkipped() || HasFatalFailure()) {
+      return;
     }
     fs::copy_file(find_shipped("mayfly-init"), root_.path() / "init");
   }
@@ -145,6 +143,12 @@ INSTANTIATE_TEST_SUITE_P(Signals, InitStop, ::testing::Values(SIGTERM, SIGINT, S
 TEST_P(InitStop, ExitsWithZero) {
   start();
   ASSERT_EQ(::kill(pid(), GetParam()), 0);
+  EXPECT_EQ(exit_status(), 0);
+}
+
+TEST_F(Init, StopsWhenAskedFromInside) {
+  start();
+  add_orphan([] { ::kill(1, SIGTERM); });
   EXPECT_EQ(exit_status(), 0);
 }
 

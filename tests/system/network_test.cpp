@@ -33,6 +33,7 @@
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
+#include "tests/support/requirements.h"
 
 namespace mayfly {
 namespace {
@@ -150,13 +151,9 @@ class RouterTest : public ::testing::Test {
     ip_batch("/proc/self/ns/net", std::string("link set lo up\naddr add ") + kOutside + "/32 dev lo\n");
   }
   void SetUp() override {
-    if (::geteuid() != 0 || !find_program("slirp4netns") || !find_program("ip")) {
-      const char* require = std::getenv("MAYFLY_REQUIRE");
-      if (require != nullptr && std::string_view(require) == "all") {
-        FAIL() << "needs root, slirp4netns and iproute2";
-      }
-      GTEST_SKIP() << "needs root, slirp4netns and iproute2";
-    }
+    testing::require_root();
+    testing::require_program("slirp4netns");
+    testing::require_program("ip");
   }
 };
 
