@@ -142,7 +142,7 @@ TEST_F(Command, RemovesEverythingOnASignal) {
                {.on_output = [&](bool is_stderr, std::string_view piece) { interrupter(is_stderr, piece); }});
     EXPECT_EQ(interrupter.containers, 1u);
     EXPECT_EQ(result.exit_code, 128 + signal);
-    EXPECT_THAT(result.err, AllOf(HasSubstr("everything was removed"), Not(HasSubstr("error"))));
+    EXPECT_THAT(result.err, Not(HasSubstr("error")));
     EXPECT_THAT(mayfly({"ps"}).out, "no sessions\n");
   }
 }

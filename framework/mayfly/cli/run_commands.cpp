@@ -36,9 +36,8 @@ class GuardedSession {
 
   /// Runs a program on the caller's terminal, which then gets Ctrl-C.
   int attach(const Container& container, const std::vector<std::string>& argv, ExecOptions options) {
-    options.env.insert(container.profile().env.begin(), container.profile().env.end());
     guard_.leave_interrupts_to_child(isatty(STDIN_FILENO) != 0);
-    const int code = run_attached(container.target(), argv, options);
+    const int code = use([&](Session&) { return container.run_attached(argv, std::move(options)); });
     guard_.leave_interrupts_to_child(false);
     wait_if_interrupted();
     return code;
