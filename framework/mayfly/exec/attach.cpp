@@ -167,6 +167,7 @@ class Attachment {
 int attach(const Target& target, const SpawnPlan& plan, const ExecOptions& options, const Pseudoterminal* terminal) {
   constexpr int kTimedOut = 124;  // as timeout(1) has it
   constexpr int kSignalBase = 128;
+  constexpr int kDyingMs = 50;
   const CaughtSignals signals;
   const ExecCgroup cgroup(target);
   ContainerProcess process = ContainerProcess::start(target, plan, cgroup.fd());
@@ -182,14 +183,17 @@ int attach(const Target& target, const SpawnPlan& plan, const ExecOptions& optio
     Attachment attachment(signals, deadline, terminal);
     const Ending ending = attachment.wait(process);
     if (ending == Ending::exited) {
-      return process.wait();
+      const int code = process.wait();
+      // The command's death can be seen a little before that of its container.
+      if (code == kSignalBase + SIGKILL && target.state().dies_within(kDyingMs)) {
+        throw_stopped();
+      }
+      return code;
     }
-    cgroup.kill();
-    process.kill();
-    static_cast<void>(process.wait());
+    cgroup.kill(process);
     return ending == Ending::deadline ? kTimedOut : kSignalBase + attachment.signal();
   } catch (...) {
-    cgroup.kill();
+    cgroup.kill(process);
     throw;
   }
 }

@@ -36,14 +36,15 @@ void run_plan(const Target& target, SpawnPlan& plan, const ExecOptions& options,
     const Deadline deadline = options.timeout ? Deadline::after(*options.timeout) : Deadline::never();
     if (!pump.pump_until_exit(process, deadline)) {
       result.timed_out = true;
-      cgroup.kill();
-      process.kill();
+      result.exit_code = kKilled;
+      cgroup.kill(process);
+    } else {
+      result.exit_code = process.wait();
     }
-    result.exit_code = process.wait();
     pump.drain();
   } catch (...) {
     // What the command has started would go on without anybody who knows of it.
-    cgroup.kill();
+    cgroup.kill(process);
     throw;
   }
   result.out = pump.take_out();

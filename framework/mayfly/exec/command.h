@@ -37,7 +37,7 @@ struct ExecResult {
 
 /// Runs a command in the container and waits for it; not for children that it left in the background, even when they
 /// keep the output open.
-/// @throws Error when the container has stopped, or the user doesn't exist
+/// @throws StoppedError; Error when the user doesn't exist
 [[nodiscard]] ExecResult run(const Target& target, const std::vector<std::string>& argv,
                              const ExecOptions& options = {});
 
@@ -46,6 +46,7 @@ ExecResult check(const Target& target, const std::vector<std::string>& argv, con
 
 /// Runs a command with the caller's own stdin, stdout and stderr (a terminal, for `mayfly shell`).
 /// @return its exit code
+/// @throws StoppedError also when the container stopped while it ran and took it along
 [[nodiscard]] int run_attached(const Target& target, const std::vector<std::string>& argv,
                                const ExecOptions& options = {});
 

@@ -25,7 +25,7 @@ std::string read_small(int directory, const char* name) {
 }
 
 /// A killed process counts for a moment after its parent has reaped it.
-void wait_until_empty(int directory) {
+void wait_until_empty(int directory) noexcept {
   const Deadline deadline = Deadline::after(Milliseconds(500));
   const UniqueFd events(::openat(directory, "cgroup.events", O_RDONLY | O_CLOEXEC));
   while (events && !deadline.passed()) {
@@ -91,10 +91,14 @@ ExecCgroup::~ExecCgroup() {
   state.busy_leaves.push_back(std::move(name_));
 }
 
-void ExecCgroup::kill() const noexcept {
+void ExecCgroup::kill(ContainerProcess& process) const noexcept {
   const UniqueFd file(::openat(fd(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
   if (file) {
     static_cast<void>(!::write(file.get(), "1", 1));
+  }
+  process.end();
+  if (directory_) {
+    wait_until_empty(directory_.get());
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "mayfly/exec/spawn.h"
 #include "mayfly/exec/target.h"
 
 namespace mayfly {
@@ -20,8 +21,8 @@ class ExecCgroup {
 
   /// O_PATH descriptor of its directory.
   [[nodiscard]] int fd() const noexcept { return directory_.get(); }
-  /// Kills every process in it.
-  void kill() const noexcept;
+  /// Kills every process in it and waits a moment until they are gone; reaps `process`.
+  void kill(ContainerProcess& process) const noexcept;
 
  private:
   Target target_;

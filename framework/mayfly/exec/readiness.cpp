@@ -5,41 +5,13 @@
 
 #include <algorithm>
 
+#include "mayfly/container/init_status.h"
 #include "mayfly/exec/ready_condition.h"
 #include "mayfly/exec/target_state.h"
 #include "mayfly/support/deadline.h"
-#include "mayfly/support/subprocess.h"
 
 namespace mayfly {
 namespace {
-
-std::string indented_tail(std::string_view title, std::string_view text) {
-  if (text.empty()) {
-    return {};
-  }
-  std::string block = fmt::format("\n  {}:\n    ", title);
-  for (const char c : tail(text)) {
-    block += c;
-    if (c == '\n') {
-      block += "    ";
-    }
-  }
-  block.erase(block.find_last_not_of(" \n") + 1);
-  return block;
-}
-
-[[noreturn]] void throw_died(const std::function<ContainerExit()>& why) {
-  const ContainerExit exit = why ? why() : ContainerExit{};
-  std::string text = "container died before it was ready";
-  if (!exit.reason.empty()) {
-    text += ": " + exit.reason;
-  }
-  text += indented_tail("last lines of its console", exit.console_tail);
-  if (exit.console_tail.empty()) {
-    text += indented_tail("last lines of liblxc's log", exit.lxc_log_tail);
-  }
-  throw NotReadyError(text);
-}
 
 /// Says what is being waited for: first after 2 s, then every 5 s.
 class ProgressClock {
@@ -72,7 +44,9 @@ class ProgressClock {
       text += "\n  " + look.seen;
     }
   }
-  throw NotReadyError(text);
+  NotReadyError error(text);
+  error.set_hint("'within' in [init] sets how long to wait");
+  throw error;
 }
 
 class Waiter {
@@ -126,6 +100,11 @@ class Waiter {
 
 }  // namespace
 
+NotReadyError died_before_ready(const ContainerExit& exit) {
+  const std::string why = describe(exit);
+  return NotReadyError("container died before it was ready" + (why.empty() ? "" : ": " + why));
+}
+
 void wait_until_ready(const Target& target, const std::vector<ReadyWhen>& conditions, Milliseconds within,
                       const std::function<ContainerExit()>& why, const Progress& progress) {
   constexpr int kDyingMs = 200;
@@ -137,12 +116,12 @@ void wait_until_ready(const Target& target, const std::vector<ReadyWhen>& condit
   } catch (const Error&) {
     // Whatever failed, it did because of that.
     if (target.state().dies_within(kDyingMs)) {
-      throw_died(why);
+      throw died_before_ready(why ? why() : ContainerExit{});
     }
     throw;
   }
   if (target.dead()) {
-    throw_died(why);
+    throw died_before_ready(why ? why() : ContainerExit{});
   }
 }
 

@@ -400,8 +400,7 @@ ContainerProcess ContainerProcess::start(const Target& target, const SpawnPlan& 
   }
   if (process.pid_ > 0 && (outer_killed || shared.failed != Step::none || !process.pidfd_)) {
     // Its end comes before our stack goes, which it may still use.
-    process.kill();
-    static_cast<void>(process.wait());
+    process.end();
   }
   if (shared.failed == Step::execute) {
     process.exec_error_ = shared.code;
@@ -443,7 +442,7 @@ ContainerProcess::ContainerProcess(ContainerProcess&& other) noexcept
 
 ContainerProcess& ContainerProcess::operator=(ContainerProcess&& other) noexcept {
   if (this != &other) {
-    discard();
+    end();
     pid_ = std::exchange(other.pid_, -1);
     pidfd_ = std::move(other.pidfd_);
     exec_error_ = other.exec_error_;
@@ -451,7 +450,7 @@ ContainerProcess& ContainerProcess::operator=(ContainerProcess&& other) noexcept
   return *this;
 }
 
-ContainerProcess::~ContainerProcess() { discard(); }
+ContainerProcess::~ContainerProcess() { end(); }
 
 void ContainerProcess::kill() const noexcept {
   if (pid_ > 0) {
@@ -464,7 +463,7 @@ int ContainerProcess::wait() {
   return exit_code_of(reap(child));
 }
 
-void ContainerProcess::discard() noexcept {
+void ContainerProcess::end() noexcept {
   if (pid_ > 0) {
     kill();
     siginfo_t info{};

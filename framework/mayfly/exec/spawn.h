@@ -48,13 +48,14 @@ class ContainerProcess {
   /// Why the program could not be executed (ENOENT, EACCES, ...); 0 when it runs.
   [[nodiscard]] int exec_error() const noexcept { return exec_error_; }
 
-  void kill() const noexcept;
+  /// Kills and reaps it; without effect when that has been done.
+  void end() noexcept;
   /// Waits for its end and reaps it. @return its exit code, 128 + n when signal n ended it
   [[nodiscard]] int wait();
 
  private:
   ContainerProcess() = default;
-  void discard() noexcept;
+  void kill() const noexcept;
   pid_t pid_ = -1;
   UniqueFd pidfd_;
   int exec_error_ = 0;

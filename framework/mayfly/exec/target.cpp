@@ -124,6 +124,6 @@ bool Target::State::dies_within(int milliseconds) const {
   return ::poll(&death, 1, milliseconds) == 1;
 }
 
-void throw_stopped() { throw Error("container has stopped"); }
+void throw_stopped() { throw StoppedError("container has stopped"); }
 
 }  // namespace mayfly

@@ -7,9 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "mayfly/support/error.h"
 #include "mayfly/support/unique_fd.h"
 
 namespace mayfly {
+
+/// A container stopped before or while it was used.
+class StoppedError : public Error {
+  using Error::Error;
+};
 
 /// A running container as seen from outside: what is needed to enter it, read from its init's /proc entry once. Cheap to
 /// copy; copies share the descriptors.
@@ -19,7 +25,7 @@ namespace mayfly {
 class Target {
  public:
   /// @param init_pid the container's process 1 as the caller's pid namespace numbers it
-  /// @throws SystemError; Error when the process is gone
+  /// @throws SystemError; StoppedError or Error when the process is gone
   [[nodiscard]] static Target from_init(pid_t init_pid);
 
   [[nodiscard]] pid_t init_pid() const noexcept;

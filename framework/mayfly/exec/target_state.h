@@ -31,7 +31,7 @@ struct Target::State {
   [[nodiscard]] bool dies_within(int milliseconds) const;
 };
 
-/// @throws Error "container has stopped"
+/// @throws StoppedError "container has stopped"
 [[noreturn]] void throw_stopped();
 
 }  // namespace mayfly

@@ -115,13 +115,21 @@ void child_exit(int status) noexcept {
   }
 }
 
-VmChildScope::VmChildScope() : dumpable_(::prctl(PR_GET_DUMPABLE)), errno_(errno) {
+namespace {
+/// What it was before the first child: while other threads have children, it isn't to be trusted.
+bool dumpable_at_first() {
+  static const bool dumpable = ::prctl(PR_GET_DUMPABLE) == 1;
+  return dumpable;
+}
+}  // namespace
+
+VmChildScope::VmChildScope() : dumpable_(dumpable_at_first()), errno_(errno) {
   const std::uint64_t all = ~std::uint64_t{0};
   ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &signals_, sizeof all);
 }
 
 VmChildScope::~VmChildScope() {
-  if (dumpable_ == 1 && ::prctl(PR_GET_DUMPABLE) != 1) {
+  if (dumpable_ && ::prctl(PR_GET_DUMPABLE) != 1) {
     ::prctl(PR_SET_DUMPABLE, 1);
   }
   ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &signals_, nullptr, sizeof signals_);

@@ -72,7 +72,7 @@ class VmChildScope {
 
  private:
   std::uint64_t signals_ = 0;
-  int dumpable_;
+  bool dumpable_;
   int errno_;
 };
 
