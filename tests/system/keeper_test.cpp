@@ -238,7 +238,7 @@ TEST_F(KeeperTest, KeepsTheMemoryLimit) {
 TEST_F(KeeperTest, SaysThatInitWasKilledForItsMemory) {
   ContainerSpec small = spec("small");
   small.limits.memory = Bytes{32 << 20};
-  small.init = {"/usr/bin/tail", "-c", "200000000", "/dev/zero"};
+  small.init = {"/bin/sh", "-c", "hog=$(head -c 200000000 /dev/zero | tr '\\0' x)"};
   EXPECT_EQ(exit_of(keeper_->start(small), "small").reason,
             "init was killed by signal 9 (Killed) after the kernel had run out of memory for the container "
             "(limits.memory = 32MiB)");

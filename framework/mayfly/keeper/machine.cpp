@@ -68,16 +68,6 @@ bool is_nested_init(const std::string& process) {
   return levels.size() > 1 && levels.back() == "1";
 }
 
-bool listens_to(pid_t process, int signal) {
-  for (const char* mask : {"SigCgt", "SigBlk"}) {
-    const std::string signals = status_of(std::to_string(process), mask);
-    if (!signals.empty() && (std::stoull(signals, nullptr, 16) >> (signal - 1) & 1) != 0) {
-      return true;
-    }
-  }
-  return false;
-}
-
 /// At most 8 KiB: it has to fit into a packet, and a console's lines may be of any length.
 std::string log_tail(const std::filesystem::path& path, std::size_t lines) {
   if (path.empty()) {
@@ -234,14 +224,23 @@ void Machine::look_for_init() {
   }
 }
 
-bool Machine::ask_to_shut_down() const {
-  // systemd(1): SIGRTMIN+3 halts the machine. SIGTERM would only make it reexecute itself.
-  const int signal = spec_.systemd ? SIGRTMIN + 3 : SIGTERM;
-  if (!listens_to(init_, signal)) {
-    return false;
+bool Machine::listens() const {
+  for (const char* mask : {"SigCgt", "SigBlk"}) {
+    const std::string signals = status_of(std::to_string(init_), mask);
+    if (!signals.empty() && (std::stoull(signals, nullptr, 16) >> (shut_down_signal() - 1) & 1) != 0) {
+      return true;
+    }
   }
-  (void)syscall(SYS_pidfd_send_signal, init_pidfd_.get(), signal, nullptr, 0);
-  return true;
+  return false;
+}
+
+void Machine::ask_to_shut_down() const {
+  (void)syscall(SYS_pidfd_send_signal, init_pidfd_.get(), shut_down_signal(), nullptr, 0);
+}
+
+int Machine::shut_down_signal() const {
+  // systemd(1): SIGRTMIN+3 halts the machine. SIGTERM would only make it reexecute itself.
+  return spec_.systemd ? SIGRTMIN + 3 : SIGTERM;
 }
 
 void Machine::kill() {

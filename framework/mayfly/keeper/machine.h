@@ -73,9 +73,10 @@ class Machine {
 
   /// Looks whether init has been executed; then the phase is `running`.
   void look_for_init();
-  /// Sends init what asks it to shut the machine down.
-  /// @return false when it doesn't listen (yet): the kernel drops signals that a process 1 neither handles nor blocks
-  [[nodiscard]] bool ask_to_shut_down() const;
+  /// Whether init would get the signal that asks it to shut down: the kernel drops what a process 1 neither handles nor
+  /// blocks, so one that has just been executed is deaf. One that sits in sigtimedwait(2) seems deaf, too.
+  [[nodiscard]] bool listens() const;
+  void ask_to_shut_down() const;
   /// Kills init, or the monitor where there is no init yet.
   void kill();
   void kill_monitor() const;
@@ -95,6 +96,7 @@ class Machine {
   [[nodiscard]] LxcPlacement placement() const;
   void fork_monitor();
   [[nodiscard]] std::string reason() const;
+  [[nodiscard]] int shut_down_signal() const;
 
   ContainerSpec spec_;
   MachineNetwork network_;

@@ -16,6 +16,7 @@
 
 #include "mayfly/container/init_status.h"
 #include "mayfly/container/seccomp.h"
+#include "mayfly/image/key_lock.h"
 #include "mayfly/keeper/packet.h"
 #include "mayfly/keeper/purge.h"
 #include "mayfly/network/name_files.h"
@@ -29,8 +30,9 @@ namespace {
 
 /// How often a starting container is looked at. No event tells that a grandchild has executed its program.
 constexpr timespec kStartTick{0, 250'000};
-/// How often an init that doesn't listen yet is asked again to shut down.
-constexpr Milliseconds kShutDownTick{2};
+/// How often and how long it is waited for that an init listens to what asks it to shut down.
+constexpr Milliseconds kListenTick{2};
+constexpr Milliseconds kUntilInitListens{100};
 constexpr Milliseconds kUntilStarted{60'000};
 /// liblxc undoes its own part once init has ended (4 ms), and only then is init's status known.
 constexpr Milliseconds kUntilMonitorEnds{2'000};
@@ -158,8 +160,8 @@ void Server::wait_and_handle() {
       waiting.push_back({entry.machine->init_pidfd(), POLLIN, 0});
       names.push_back(name);
     }
-    if (entry.shutting_down && !entry.asked) {
-      timeout = std::min(timeout.value_or(Milliseconds::max()), kShutDownTick);
+    if (entry.ask_by) {
+      timeout = std::min(timeout.value_or(Milliseconds::max()), kListenTick);
     }
     if (entry.deadline) {
       timeout = std::min(timeout.value_or(Milliseconds::max()), entry.deadline->left());
@@ -191,9 +193,7 @@ void Server::wait_and_handle() {
     if (entry.machine->phase() == Machine::Phase::starting) {
       advance_starting(entry);
     }
-    if (entry.shutting_down && !entry.asked) {
-      entry.asked = entry.machine->ask_to_shut_down();
-    }
+    ask_to_shut_down(entry);
     if (entry.deadline && entry.deadline->passed()) {
       deadline_passed(entry);
     }
@@ -290,9 +290,10 @@ void Server::handle(request::ShutDown& request, UniqueFd& reply) {
   if (entry.machine->phase() == Machine::Phase::exited) {
     finish(at);
   } else if (entry.machine->phase() == Machine::Phase::running) {
-    entry.asked = entry.machine->ask_to_shut_down();
     entry.shutting_down = true;
     entry.deadline = Deadline::after(request.within);
+    entry.ask_by = Deadline::after(kUntilInitListens);
+    ask_to_shut_down(entry);
   }
 }
 
@@ -350,13 +351,22 @@ void Server::advance_starting(Entry& entry) {
   entry.start.reset();
 }
 
+void Server::ask_to_shut_down(Entry& entry) {
+  if (entry.ask_by && (entry.ask_by->passed() || entry.machine->listens())) {
+    entry.machine->ask_to_shut_down();
+    entry.ask_by.reset();
+  }
+}
+
 void Server::init_ended(Entry& entry) {
+  entry.ask_by.reset();
   entry.machine->init_ended();
   entry.shutting_down = false;
   entry.deadline = Deadline::after(kUntilMonitorEnds);
 }
 
 void Server::stop(Entry& entry) {
+  entry.ask_by.reset();
   entry.machine->kill();
   entry.shutting_down = false;
   entry.deadline = Deadline::after(kUntilInitEnds);
@@ -473,6 +483,9 @@ void Server::undo_everything() {
   router_.reset();
   const UndoReport report = undo_session({cgroups_, PrivateMounts::host_path}, directory_->path(), directory_->id());
   failures_.insert(failures_.end(), report.failed.begin(), report.failed.end());
+  if (!closing_) {
+    remove_stale_locks(paths_.locks());
+  }
   if (report.failed.empty()) {
     try {
       directory_->remove();

@@ -50,7 +50,7 @@ class Server {
     std::vector<UniqueFd> exit_questions{};
     std::optional<Deadline> deadline{};  ///< of the phase that it is in
     bool shutting_down = false;
-    bool asked = false;  ///< init has been, to shut down
+    std::optional<Deadline> ask_by{};  ///< init is still to be asked to shut down, even if it seems deaf by then
   };
   using Entries = std::map<std::string, Entry>;
 
@@ -71,6 +71,7 @@ class Server {
   Entry& entry(const std::string& name);
   [[nodiscard]] MachineNetwork network_for(const ContainerSpec& spec);
   void advance_starting(Entry& entry);
+  void ask_to_shut_down(Entry& entry);
   void init_ended(Entry& entry);
   void monitor_ended(Entries::iterator at);
   void deadline_passed(Entry& entry);
