@@ -201,5 +201,13 @@ TEST(SeccompFilter, IsAProgram) {
   EXPECT_LT(filter.size(), 200U);
 }
 
+TEST(ContainerExit, ReadsAsItsReasonAndTheConsole) {
+  EXPECT_EQ(describe(ContainerExit{.reason = "init exited with status 3", .console_tail = "one\r\n\r\ntwo\r\n"}),
+            "init exited with status 3\n  last lines of its console:\n    one\n    two");
+  EXPECT_EQ(describe(ContainerExit{.reason = "liblxc could not start it", .lxc_log_tail = "start: no"}),
+            "liblxc could not start it\n  last lines of liblxc's log:\n    start: no");
+  EXPECT_EQ(describe(ContainerExit{.reason = "init exited with status 0"}), "init exited with status 0");
+}
+
 }  // namespace
 }  // namespace mayfly

@@ -6,6 +6,7 @@
 
 #include "mayfly/keeper/client.h"
 #include "mayfly/keeper/packet.h"
+#include "mayfly/keeper/privileges.h"
 #include "mayfly/keeper/protocol.h"
 #include "mayfly/keeper/session_directory.h"
 #include "mayfly/support/error.h"
@@ -183,6 +184,28 @@ TEST_F(SessionDirectoryTest, TakesEmptyParentsWithIt) {
 }
 
 TEST_F(SessionDirectoryTest, ListsNothingWhereNothingIs) { EXPECT_THAT(list_sessions(paths_), IsEmpty()); }
+
+std::string privilege_error(uid_t user, std::uint64_t capabilities) {
+  try {
+    require_privileges(user, capabilities);
+  } catch (const PrivilegeError& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+TEST(Privileges, NamesTheUserWhoIsNotRoot) {
+  EXPECT_EQ(privilege_error(1000, 0),
+            "containers need root, and this process runs as user 1000\n  hint: run it as root, for example with sudo");
+}
+
+TEST(Privileges, NamesTheCapabilitiesThatRootLacks) {
+  constexpr std::uint64_t kAll = ~std::uint64_t{0};
+  EXPECT_EQ(privilege_error(0, kAll), "none");
+  EXPECT_EQ(privilege_error(0, kAll & ~(1ULL << 21) & ~(1ULL << 31)),
+            "containers need root's capabilities, and this process lacks CAP_SETFCAP, CAP_SYS_ADMIN\n"
+            "  hint: inside a container, run that one privileged (docker run --privileged)");
+}
 
 }  // namespace
 }  // namespace mayfly

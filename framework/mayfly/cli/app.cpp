@@ -212,6 +212,9 @@ int run_app(std::vector<std::string> arguments) {
   } catch (const NotReadyError& error) {
     log(LogLevel::error, error.what());
     return kExitFailed;
+  } catch (const StoppedError& error) {
+    log(LogLevel::error, error.what());
+    return kExitFailed;
   } catch (const std::exception& error) {
     log(LogLevel::error, error.what());
     return kExitError;

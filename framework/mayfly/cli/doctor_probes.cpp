@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "mayfly/cli/doctor.h"
+#include "mayfly/keeper/privileges.h"
 #include "mayfly/layer/id_map.h"
 #include "mayfly/layer/overlay.h"
 #include "mayfly/session/session.h"
@@ -29,8 +30,12 @@ using Status = ProbeResult::Status;
 constexpr IdMap kProbeMap{.host_base = 0x20000000};
 
 ProbeResult probe_root() {
-  if (geteuid() == 0) return {.detail = "running as root"};
-  return {Status::failed, fmt::format("running as user {}", geteuid()), "run it as root: sudo mayfly doctor"};
+  try {
+    require_privileges();
+    return {.detail = "running as root"};
+  } catch (const PrivilegeError& error) {
+    return {Status::failed, error.message(), error.hint()};
+  }
 }
 
 ProbeResult probe_user_namespaces() {

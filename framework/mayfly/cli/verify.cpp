@@ -116,6 +116,9 @@ class Verification {
     } catch (const NotReadyError& error) {
       step.outcome = Outcome::failed;
       step.error = error.what();
+    } catch (const StoppedError& error) {
+      step.outcome = Outcome::failed;
+      step.error = error.what();
     } catch (const Error& error) {
       step.outcome = Outcome::failed;
       step.error = error.what();

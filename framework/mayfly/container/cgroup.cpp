@@ -145,7 +145,11 @@ Cgroups Cgroups::of_host() {
     throw error;
   }
   if (access(all.unified_.path.c_str(), W_OK) != 0) {
-    throw PrivilegeError(fmt::format("cgroup2 is mounted read-only on '{}'", all.unified_.path.string()));
+    const int code = errno;
+    PrivilegeError error(fmt::format("cgroup2 directory '{}' can't be written: {}", all.unified_.path.string(),
+                                     std::strerror(code)));
+    error.set_hint("inside a container, run that one privileged and with a cgroup2 of its own, mounted read-write");
+    throw error;
   }
   return all;
 }

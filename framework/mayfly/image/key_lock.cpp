@@ -78,4 +78,24 @@ bool KeyLock::holds_the_named_file() const {
   return ::stat(file_.c_str(), &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
+void remove_stale_locks(const std::filesystem::path& directory) noexcept {
+  try {
+    std::error_code code;
+    for (std::filesystem::directory_iterator file(directory, code);
+         !code && file != std::filesystem::directory_iterator(); file.increment(code)) {
+      // As ~KeyLock does: unlinked while it is held, so that a waiter notices.
+      if (const UniqueFd fd(::open(file->path().c_str(), O_RDWR | O_CLOEXEC));
+          fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) {
+        struct stat held {};
+        struct stat named {};
+        if (::fstat(fd.get(), &held) == 0 && ::stat(file->path().c_str(), &named) == 0 && held.st_ino == named.st_ino) {
+          ::unlink(file->path().c_str());
+        }
+      }
+    }
+  } catch (const std::exception& error) {
+    log(LogLevel::debug, fmt::format("remove stale locks in '{}': {}", directory.string(), error.what()));
+  }
+}
+
 }  // namespace mayfly

@@ -26,4 +26,7 @@ class KeyLock {
   UniqueFd fd_;
 };
 
+/// Removes the files of locks that nobody holds: what killed builders left. For a moment it holds each of them itself.
+void remove_stale_locks(const std::filesystem::path& directory) noexcept;
+
 }  // namespace mayfly

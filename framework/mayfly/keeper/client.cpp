@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "mayfly/keeper/packet.h"
+#include "mayfly/keeper/privileges.h"
 #include "mayfly/keeper/protocol.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
@@ -131,11 +132,7 @@ Reply KeeperClient::State::ask(const Request& request) {
 void KeeperClient::State::expect_done(const Request& request) { (void)std::get<reply::Done>(ask(request)); }
 
 KeeperClient::KeeperClient(const Paths& paths) : state_(std::make_unique<State>()) {
-  if (geteuid() != 0) {
-    PrivilegeError error("containers need root");
-    error.set_hint("run as root");
-    throw error;
-  }
+  require_privileges();
   auto [ours, theirs] = make_packet_sockets();
   spawn_keeper(std::move(theirs), paths);
   const std::optional<Packet> packet = receive_packet(ours.get());

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "mayfly/image/key_lock.h"
 #include "mayfly/keeper/client.h"
 #include "mayfly/keeper/session_directory.h"
 #include "mayfly/support/file_io.h"
@@ -40,6 +41,7 @@ void purge(const Paths& paths, const HostView& host, const std::filesystem::path
   }
   remove_tree(directory);
   remove_empty_runtime(paths);
+  remove_stale_locks(paths.locks());
   removed.push_back(fmt::format("session directory '{}'", directory.string()));
 }
 

@@ -4,6 +4,7 @@
 
 #include <exception>
 
+#include "mayfly/container/init_status.h"
 #include "mayfly/session/container_state.h"
 #include "mayfly/session/processes.h"
 #include "mayfly/support/file_io.h"
@@ -25,6 +26,24 @@ void attempt(std::string_view what, Part&& part) {
     part();
   } catch (const std::exception& error) {
     log(LogLevel::warning, fmt::format("artifacts: {}: {}", what, error.what()));
+  }
+}
+
+constexpr int kKilled = 128 + 9;
+
+/// Runs `use`, which uses the container; when that has stopped, the error says why.
+template <typename Use>
+decltype(auto) while_it_runs(const Container& container, Use&& use) {
+  try {
+    return std::forward<Use>(use)();
+  } catch (const StoppedError&) {
+    throw StoppedError(fmt::format("container '{}' has stopped: {}", container.name(), container.why_stopped()));
+  } catch (const CommandError& error) {
+    if (error.exit_code() != kKilled || container.running()) {
+      throw;
+    }
+    throw StoppedError(fmt::format("container '{}' stopped while {} ran: {}", container.name(),
+                                   shell_quote(error.argv()), container.why_stopped()));
   }
 }
 
@@ -67,33 +86,71 @@ const Target& Container::target() const noexcept { return state_->target; }
 bool Container::running() const { return !state_->torn_down && !state_->target.dead(); }
 void Container::teardown() { state_->teardown(); }
 
+std::string Container::why_stopped() const {
+  if (running()) {
+    return {};
+  }
+  if (state_->torn_down) {
+    return "it was torn down";
+  }
+  try {
+    return describe(state_->keeper->exit_of(state_->name));
+  } catch (const Error& error) {
+    return error.message();  // the keeper, and with it the container
+  }
+}
+
 ExecResult Container::run(const std::vector<std::string>& argv, ExecOptions options) const {
-  return mayfly::run(state_->target, argv, with_profile_env(state_->profile, std::move(options)));
+  return while_it_runs(*this, [&] {
+    ExecResult result = mayfly::run(state_->target, argv, with_profile_env(state_->profile, std::move(options)));
+    if (result.exit_code == kKilled && !result.timed_out && !running()) {
+      result.err += fmt::format("mayfly: {}\n", why_stopped());
+    }
+    return result;
+  });
 }
 
 ExecResult Container::check(const std::vector<std::string>& argv, ExecOptions options) const {
-  return mayfly::check(state_->target, argv, with_profile_env(state_->profile, std::move(options)));
+  return while_it_runs(*this, [&] {
+    return mayfly::check(state_->target, argv, with_profile_env(state_->profile, std::move(options)));
+  });
 }
 
-std::string Container::read_file(const std::string& path) const { return mayfly::read_file(state_->target, path); }
+int Container::run_attached(const std::vector<std::string>& argv, ExecOptions options) const {
+  return while_it_runs(*this, [&] {
+    return mayfly::run_attached(state_->target, argv, with_profile_env(state_->profile, std::move(options)));
+  });
+}
+
+std::string Container::read_file(const std::string& path) const {
+  return while_it_runs(*this, [&] { return mayfly::read_file(state_->target, path); });
+}
 
 void Container::write_file(const std::string& path, std::string_view content, mode_t mode) const {
-  mayfly::write_file(state_->target, path, content, mode);
+  while_it_runs(*this, [&] { mayfly::write_file(state_->target, path, content, mode); });
 }
 
 void Container::copy_in(const std::filesystem::path& from, const std::string& to) const {
-  mayfly::copy_in(state_->target, from, to);
+  while_it_runs(*this, [&] { mayfly::copy_in(state_->target, from, to); });
 }
 
 void Container::copy_out(const std::string& from, const std::filesystem::path& to) const {
-  mayfly::copy_out(state_->target, from, to);
+  while_it_runs(*this, [&] { mayfly::copy_out(state_->target, from, to); });
 }
 
 ConvergeResult Container::converge() const {
   ConvergeResult all;
   for (const ProvisionStep& step : state_->profile.provision) {
-    all += in_context(fmt::format("converging '{}' with {}", state_->profile.name, describe(step)),
-                      [&] { return provision(state_->target, step, state_->provision_output); });
+    all += in_context(fmt::format("converging '{}' with {}", state_->profile.name, describe(step)), [&] {
+      try {
+        return while_it_runs(*this, [&] { return provision(state_->target, step, state_->provision_output); });
+      } catch (ProvisionError& error) {
+        if (!running()) {
+          error.add_context(fmt::format("the container stopped: {}", why_stopped()));
+        }
+        throw;
+      }
+    });
   }
   return all;
 }

@@ -17,7 +17,8 @@ class Session;
 
 /// A running, ready container. Owns it: it is gone when this goes. Move-only. Made by Session::start().
 ///
-/// One thread at a time may use a Container; several containers may be used by several threads.
+/// One thread at a time may use a Container; several containers may be used by several threads. What uses one that has
+/// stopped throws StoppedError, which says why: `container 'web-1' has stopped: init exited with status 3`.
 class Container {
  public:
   Container(Container&&) noexcept;
@@ -36,6 +37,9 @@ class Container {
   [[nodiscard]] ExecResult run(const std::vector<std::string>& argv, ExecOptions options = {}) const;
   /// The strict twin. @throws CommandError, TimeoutError
   ExecResult check(const std::vector<std::string>& argv, ExecOptions options = {}) const;
+  /// Runs a command with the caller's own stdin, stdout and stderr.
+  /// @return its exit code
+  int run_attached(const std::vector<std::string>& argv, ExecOptions options = {}) const;
 
   [[nodiscard]] std::string read_file(const std::string& path) const;
   void write_file(const std::string& path, std::string_view content, mode_t mode = 0644) const;
@@ -48,6 +52,8 @@ class Container {
 
   /// False once its init has died.
   [[nodiscard]] bool running() const;
+  /// Why it isn't running: "init exited with status 3", with the last lines of its console below; empty while it runs.
+  [[nodiscard]] std::string why_stopped() const;
 
   /// Kills and removes it; idempotent. The destructor does the same and logs instead of throwing.
   void teardown();

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cctype>
 #include <exception>
+#include <optional>
 
 #include "mayfly/exec/readiness.h"
 #include "mayfly/image/content_store.h"
@@ -19,8 +20,8 @@
 namespace mayfly {
 namespace {
 
-/// A converged systemd machine writes out its journal and stops its databases before it is frozen; one that takes longer
-/// is killed, which a journalling file system and a crash-safe service survive.
+/// A converged systemd machine writes out its journal and stops its databases before it is frozen; one that takes
+/// longer is killed, which a journalling file system and a crash-safe service survive.
 constexpr Milliseconds kShutdownGrace{20'000};
 
 std::vector<ReadyWhen> ready_conditions(const Profile& profile, const InitChoice& init) {
@@ -38,6 +39,31 @@ std::string container_name(const Profile& profile, unsigned number) {
     name += std::isalnum(byte) != 0 ? static_cast<char>(std::tolower(byte)) : '-';
   }
   return fmt::format("{}-{}", name.empty() ? "container" : name, number);
+}
+
+/// Init may be dead before it can be looked at.
+Target target_of(const StartedContainer& started, const std::function<ContainerExit()>& why) {
+  if (started.init_pid < 0) {
+    throw died_before_ready(why());
+  }
+  try {
+    return Target::from_init(started.init_pid);
+  } catch (const Error&) {
+    if (const ContainerExit exit = why(); !exit.reason.empty()) {
+      throw died_before_ready(exit);
+    }
+    throw;
+  }
+}
+
+/// What there is of a container that died before it became a Container.
+void save_logs(KeeperClient& keeper, const std::string& name, const std::filesystem::path& directory) {
+  try {
+    std::filesystem::create_directories(directory);
+    keeper.save_logs(name, directory);
+  } catch (const std::exception& error) {
+    log(LogLevel::warning, fmt::format("artifacts: logs: {}", error.what()));
+  }
 }
 
 Progress prefixed(const Progress& progress, const std::string& name) {
@@ -99,26 +125,29 @@ Container Session::State::start(const Profile& profile, const InitChoice& init, 
         }
       }
     } guard{*keeper, name};
-    auto state = std::make_unique<Container::State>(Container::State{.keeper = keeper,
-                                                                     .provision_output = options.provision_output,
-                                                                     .profile = profile,
-                                                                     .name = name,
-                                                                     .address = started.address,
-                                                                     .target = Target::from_init(started.init_pid),
-                                                                     .systemd = init.systemd});
-    Container container(std::move(state));
-    guard.done = true;
+    const auto why = [&] { return keeper->exit_of(name); };
+    std::optional<Container> container;
     try {
-      wait_until_ready(
-          container.target(), ready_conditions(profile, init), profile.init.within,
-          [&] { return keeper->exit_of(name); }, prefixed(options.progress, name));
+      container =
+          Container(std::make_unique<Container::State>(Container::State{.keeper = keeper,
+                                                                        .provision_output = options.provision_output,
+                                                                        .profile = profile,
+                                                                        .name = name,
+                                                                        .address = started.address,
+                                                                        .target = target_of(started, why),
+                                                                        .systemd = init.systemd}));
+      guard.done = true;
+      wait_until_ready(container->target(), ready_conditions(profile, init), profile.init.within, why,
+                       prefixed(options.progress, name));
     } catch (const Error&) {
-      if (!start_options.artifacts_on_failure.empty()) {
-        container.save_artifacts(start_options.artifacts_on_failure);
+      if (container && !start_options.artifacts_on_failure.empty()) {
+        container->save_artifacts(start_options.artifacts_on_failure);
+      } else if (!start_options.artifacts_on_failure.empty()) {
+        save_logs(*keeper, name, start_options.artifacts_on_failure);
       }
       throw;
     }
-    return container;
+    return *std::move(container);
   });
 }
 
@@ -146,9 +175,8 @@ std::filesystem::path Session::State::converged_layer(const Profile& profile, co
           throw;
         }
         if (!keeper->shut_down(name, kShutdownGrace)) {
-          log(LogLevel::warning,
-              fmt::format("{}: didn't shut down within {} before it was frozen and was killed", name,
-                          to_string(kShutdownGrace)));
+          log(LogLevel::warning, fmt::format("{}: didn't shut down within {} before it was frozen and was killed", name,
+                                             to_string(kShutdownGrace)));
         }
         container.teardown();
         freeze(staging / "writable", staging);
