@@ -115,4 +115,6 @@ void run_monitor(const MonitorPlan& plan, int keeper, MonitorResult& result) noe
   _exit(0);
 }
 
+std::string liblxc_version() { return lxc_get_version(); }
+
 }  // namespace mayfly

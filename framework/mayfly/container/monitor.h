@@ -27,4 +27,7 @@ struct MonitorPlan {
 /// just forked; dies with `keeper`. Never returns, never throws.
 [[noreturn]] void run_monitor(const MonitorPlan& plan, int keeper, MonitorResult& result) noexcept;
 
+/// "5.0.2"
+[[nodiscard]] std::string liblxc_version();
+
 }  // namespace mayfly

@@ -1,5 +1,5 @@
 /// mayfly-keeper SOCKET OWNER RUNTIME STORE: owns everything that a test process starts, and undoes it when that process
-/// has ended in whatever way. Started by KeeperClient only. SOCKET and OWNER are descriptors: one end of a packet socket, and a
+/// has ended in whatever way. Started by KeeperClient only; with --version by `mayfly doctor`. SOCKET and OWNER are descriptors: one end of a packet socket, and a
 /// pidfd of the test process.
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -14,6 +14,7 @@
 #include <optional>
 #include <string_view>
 
+#include "mayfly/container/monitor.h"
 #include "mayfly/keeper/packet.h"
 #include "mayfly/keeper/server.h"
 #include "mayfly/support/error.h"
@@ -72,6 +73,10 @@ int keep(const UniqueFd& socket, UniqueFd owner, const Paths& paths) {
 }  // namespace mayfly
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--version") {
+    fmt::print("mayfly-keeper {}, liblxc {}\n", MAYFLY_VERSION, mayfly::liblxc_version());
+    return 0;
+  }
   const std::optional<int> socket = argc == 5 ? mayfly::descriptor(argv[1]) : std::nullopt;
   const std::optional<int> owner = argc == 5 ? mayfly::descriptor(argv[2]) : std::nullopt;
   if (!socket || !owner) {
