@@ -30,12 +30,12 @@ class InContainer : public testing::SharedContainer<Suite> {
  protected:
   using testing::SharedContainer<Suite>::target;
 
-  ConvergeResult converge(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 120s) {
+  ConvergeResult converge(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 300s) {
     return provision(target(), {.action = std::move(action), .within = within},
                      [&](std::string_view line) { lines_.emplace_back(line); });
   }
   /// The error of a step that has to fail.
-  ProvisionError failure_of(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 120s) {
+  ProvisionError failure_of(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 300s) {
     try {
       static_cast<void>(converge(std::move(action), within));
     } catch (const ProvisionError& error) {
@@ -150,10 +150,15 @@ TEST_F(Ansible, PlayForOtherHostsIsAFailure) {
       StartsWith("ansible nohost.yml: no host matched: the play is for 'databases', the container is called 'web'"));
 }
 
+TEST_F(Ansible, RemoteUserThatTheContainerLacksIsNamed) {
+  EXPECT_THAT(failure_of(playbook("remote_user.yml")).what(),
+              StartsWith("ansible remote_user.yml: task 'Works' (remote_user.yml:5) failed: mayfly-enter: "));
+}
+
 TEST_F(Ansible, DeadlineKillsWhatATaskStarted) {
-  const ProvisionError error = failure_of(playbook("hangs.yml"), 3s);
+  const ProvisionError error = failure_of(playbook("hangs.yml"), 8s);
   EXPECT_THAT(error.what(),
-              StartsWith("ansible hangs.yml: did not end within 3s; it was at task 'Hangs' (hangs.yml:4)"));
+              StartsWith("ansible hangs.yml: did not end within 8s; it was at task 'Hangs' (hangs.yml:4)"));
   EXPECT_THAT(processes(), Not(HasSubstr("sleep 471")));
 }
 
