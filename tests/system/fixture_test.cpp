@@ -9,6 +9,7 @@
 
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
+#include "tests/support/requirements.h"
 
 namespace mayfly {
 namespace {
@@ -20,13 +21,9 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 /// Runs tests of fixture/inner_test.cpp and looks at what they leave.
-class Fixture : public testing::Test {
+class Fixture : public ::testing::Test {
  protected:
-  void SetUp() override {
-    if (::geteuid() != 0) {
-      GTEST_SKIP() << "needs root";
-    }
-  }
+  void SetUp() override { testing::require_root(); }
 
   ProcessResult run_inner(const std::string& filter, std::map<std::string, std::string> env = {},
                           std::vector<std::string> prefix = {}) {
@@ -82,7 +79,7 @@ TEST_F(Fixture, FailureNamesItsArtifacts) {
   EXPECT_THAT(read_file(xml()), HasSubstr("<property name=\"mayfly_artifacts\" value=\"" + directory + "\"/>"));
   EXPECT_THAT(artifact("Fails.InAnExpectation/failure.txt"),
               AllOf(HasSubstr("inner_test.cpp:"), HasSubstr("Expected: succeeds and its stdout has substring")));
-  for (const char* name : {"console.log", "lxc.log", "processes.txt", "profile.toml"}) {
+  for (const char* name : {"lxc.log", "processes.txt", "profile.toml"}) {
     EXPECT_TRUE(fs::exists(fs::path(directory) / name)) << name;
   }
 }
@@ -104,14 +101,15 @@ TEST_F(Fixture, EarlierArtifactsOfATestAreReplacedByItsNextFailure) {
   write_file(artifacts() / "Fails.ByAnException" / "old", "");
   (void)run_inner("Fails.ByAnException");
   EXPECT_FALSE(fs::exists(artifacts() / "Fails.ByAnException" / "old"));
-  EXPECT_THAT(artifact("Fails.ByAnException/failure.txt"), HasSubstr("a complaint"));
+  EXPECT_THAT(artifact("Fails.ByAnException/failure.txt"),
+              AllOf(HasSubstr("a complaint"), HasSubstr("\n  while at " MAYFLY_TEST_DIR "/fixture/inner_test.cpp:")));
 }
 
 TEST_F(Fixture, FailureInSetUpHasArtifactsToo) {
   const ProcessResult result = run_inner("FailsInSetUp.*");
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.out, Not(HasSubstr("the body ran")));
-  EXPECT_TRUE(fs::exists(artifacts() / "FailsInSetUp.BodyIsNotRun" / "console.log"));
+  EXPECT_TRUE(fs::exists(artifacts() / "FailsInSetUp.BodyIsNotRun" / "lxc.log"));
 }
 
 TEST_F(Fixture, AContainerThatDiesFailsItsTestAndLeavesItsLogs) {
@@ -140,7 +138,7 @@ TEST_F(Fixture, AFailingManifestFailsItsTest) {
   const ProcessResult result = run_inner("ManifestFails.*");
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.out, AllOf(HasSubstr("manifest_fails.toml: Failure"), HasSubstr("broken")));
-  EXPECT_TRUE(fs::exists(artifacts() / "ManifestFails.BodyIsNotRun" / "console.log"));
+  EXPECT_TRUE(fs::exists(artifacts() / "ManifestFails.BodyIsNotRun" / "lxc.log"));
 }
 
 TEST_F(Fixture, AMissingProfileNamesThePlacesSearched) {
@@ -152,15 +150,18 @@ TEST_F(Fixture, AMissingProfileNamesThePlacesSearched) {
 }
 
 TEST_F(Fixture, WithoutRootTestsAreSkippedUnlessRequired) {
-  if (!find_program("setpriv") ||
-      (fs::status(MAYFLY_INNER_TEST).permissions() & fs::perms::others_exec) == fs::perms()) {
-    GTEST_SKIP() << "needs setpriv and a test program that others may run";
+  testing::require_program("setpriv");
+  if (IsSkipped()) {
+    return;
   }
   fs::permissions(xml().parent_path(), fs::perms::all);
   const std::vector<std::string> as_nobody{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"};
-  const ProcessResult skipped = run_inner("Clean.*", {}, as_nobody);
+  if (!run_inner("None", {}, as_nobody).ok()) {
+    GTEST_SKIP() << "needs a build directory that others may read";
+  }
+  const ProcessResult skipped = run_inner("Clean.*", {{"MAYFLY_REQUIRE", ""}}, as_nobody);
   EXPECT_TRUE(skipped.ok()) << skipped.out;
-  EXPECT_THAT(skipped.out, AllOf(HasSubstr("needs root"), HasSubstr("[  SKIPPED ] 2 tests")));
+  EXPECT_THAT(skipped.out, AllOf(HasSubstr("needs root"), HasSubstr("[  SKIPPED ] 3 tests")));
   const ProcessResult required = run_inner("Clean.*", {{"MAYFLY_REQUIRE", "all"}}, as_nobody);
   EXPECT_EQ(required.exit_code, 1);
   EXPECT_THAT(required.out, HasSubstr("root"));

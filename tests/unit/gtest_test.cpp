@@ -79,7 +79,7 @@ class Unprepared : public ContainerTest<"nowhere.toml"> {
 
 TEST_F(Unprepared, ContainerSaysWhatIsMissing) {
   try {
-    (void)run({"true"});
+    (void)container();
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_STREQ(
