@@ -201,6 +201,21 @@ TEST_F(KeeperTest, SaysWhichSignalKilledInit) {
   EXPECT_EQ(exit_of(container, "web").reason, "init was killed by signal 9 (Killed)");
 }
 
+TEST_F(KeeperTest, SaysThatTheMachineEndedItself) {
+  // reboot(2) from process 1: RB_POWER_OFF and RB_AUTOBOOT.
+  const auto reboot = [&](const std::string& name, const std::string& command) {
+    ContainerSpec ending = spec(name);
+    ending.init = {"/usr/bin/python3", "-c",
+                   "import ctypes, time; time.sleep(0.05); ctypes.CDLL(None).reboot(ctypes.c_int(" + command + "))"};
+    return exit_of(keeper_->start(ending), name).reason;
+  };
+  if (!std::filesystem::exists("/usr/bin/python3")) {
+    GTEST_SKIP() << "needs python3 on the host";
+  }
+  EXPECT_EQ(reboot("off", "0x4321fedc"), "the container powered itself off");
+  EXPECT_EQ(reboot("again", "0x1234567"), "the container rebooted itself, which ends it");
+}
+
 TEST_F(KeeperTest, ShutsDownAnInitThatListens) {
   (void)keeper_->start(spec("web"));
   EXPECT_TRUE(keeper_->shut_down("web", Milliseconds(5'000)));

@@ -163,6 +163,11 @@ TEST(InitStatus, TellsExitFromSignal) {
   EXPECT_EQ(describe_init_status(9 << 8 | 0x7f), "was killed by signal 9 (Killed)");
 }
 
+TEST(InitStatus, TellsAPowerOff) {
+  EXPECT_TRUE(powered_itself_off(2 << 8 | 0x7f));
+  EXPECT_FALSE(powered_itself_off(2 << 8));
+}
+
 TEST(ReadableLxcLog, ShowsErrorsOnlyWhereThereAreSome) {
   const std::string log =
       "lxc 20261122184508.974 WARN     conf - ../src/lxc/conf.c:lxc_map_ids:3628 - newuidmap binary is missing\n"

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <cstring>
 #include <sstream>
 #include <utility>
@@ -19,6 +20,8 @@ std::string describe_init_status(int init_status) {
   const char* name = sigdescr_np(value);
   return fmt::format("was killed by signal {} ({})", value, name != nullptr ? name : "unknown");
 }
+
+bool powered_itself_off(int init_status) { return init_status == (SIGINT << 8 | 0x7f); }
 
 std::string readable_lxc_log(const std::string& log, std::size_t lines) {
   std::string errors;

@@ -16,6 +16,9 @@ struct MonitorResult {
 /// How init ended, from `lxc_container::error_num`: "exited with status 3", "was killed by signal 9 (Killed)".
 [[nodiscard]] std::string describe_init_status(int init_status);
 
+/// Whether init's end was the machine's own doing: reboot(2) in a pid namespace kills its process 1 by SIGINT.
+[[nodiscard]] bool powered_itself_off(int init_status);
+
 /// The last lines of liblxc's log without the columns that say nothing to a reader (time, source line), and without
 /// warnings where there are errors.
 [[nodiscard]] std::string readable_lxc_log(const std::string& log, std::size_t lines = 12);

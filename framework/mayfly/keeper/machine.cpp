@@ -138,8 +138,9 @@ void Machine::mount_root() {
   std::filesystem::create_directory(seed);
   write_seed(seed, seed_files(spec_, {.machine_id = random_machine_id(),
                                       .address = network_.address,
-                                      .resolv_conf = network_.resolv_conf}), 0);
-  plan.lowers.push_back(seed);
+                                      .resolv_conf = network_.resolv_conf}),
+             spec_.privileged ? 0 : surroundings_.id_map.host_base);
+  plan.host_id_lowers.push_back(seed);
   for (const std::filesystem::path& lower : spec_.lowers) {
     plan.lowers.push_back(PrivateMounts::host_path(lower));
   }
@@ -201,26 +202,40 @@ bool Machine::init_has_ended() const {
   return init_pidfd_ && poll(&ended, 1, 0) == 1;
 }
 
-void Machine::look_for_init() {
+pid_t Machine::find_init() const {
   static const std::optional<FileIdentity> own_program = program_of("self");
   std::istringstream children(
       read_file_if_exists(fmt::format("/proc/{0}/task/{0}/children", monitor_)).value_or(""));
   for (std::string child; children >> child;) {
     // liblxc's helpers are forks of this program; so is init until it has been executed.
     const std::optional<FileIdentity> program = program_of(child);
-    if (!program || program == own_program || !is_nested_init(child)) {
-      continue;
+    if (program && program != own_program && is_nested_init(child)) {
+      return std::stoi(child);
     }
-    const pid_t pid = std::stoi(child);
-    UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-    if (pidfd) {
-      init_ = pid;
-      init_pidfd_ = std::move(pidfd);
-      phase_ = Phase::running;
-      // What the monitor uses isn't the container's, and the OOM killer must not pick it.
-      surroundings_.cgroups.move_legacy(monitor_, cgroup_name(surroundings_.session));
-      return;
+  }
+  return -1;
+}
+
+void Machine::look_for_init() {
+  const pid_t pid = find_init();
+  if (pid < 0) {
+    return;
+  }
+  if (phase_ == Phase::dying) {
+    if (pid != init_) {
+      rebooted_ = true;
+      surroundings_.cgroups.kill(cgroup_);
+      kill_monitor();
     }
+    return;
+  }
+  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (pidfd) {
+    init_ = pid;
+    init_pidfd_ = std::move(pidfd);
+    phase_ = Phase::running;
+    // What the monitor uses isn't the container's, and the OOM killer must not pick it.
+    surroundings_.cgroups.move_legacy(monitor_, cgroup_name(surroundings_.session));
   }
 }
 
@@ -283,9 +298,15 @@ std::string Machine::reason() const {
   if (result_->failure[0] != '\0') {
     return result_->failure;
   }
+  if (rebooted_) {
+    return "the container rebooted itself, which ends it";
+  }
   const std::uint64_t oom_kills = surroundings_.cgroups.oom_kills(cgroup_);
   const std::string limit =
       oom_kills > 0 && spec_.limits.memory ? fmt::format(" (limits.memory = {})", to_string(*spec_.limits.memory)) : "";
+  if (result_->ran && powered_itself_off(result_->init_status)) {
+    return "the container powered itself off";
+  }
   if (result_->ran) {
     return fmt::format("init {}{}", describe_init_status(result_->init_status),
                        oom_kills > 0 ? " after the kernel had run out of memory for the container" + limit : "");

@@ -71,7 +71,8 @@ class Machine {
   [[nodiscard]] std::filesystem::path console_log() const;
   [[nodiscard]] std::filesystem::path lxc_log() const;
 
-  /// Looks whether init has been executed; then the phase is `running`.
+  /// Looks whether init has been executed; then the phase is `running`. In phase `dying`: whether liblxc starts the
+  /// container again, as it does when that asks for a reboot (reboot(2)); then it is killed.
   void look_for_init();
   /// Whether init would get the signal that asks it to shut down: the kernel drops what a process 1 neither handles nor
   /// blocks, so one that has just been executed is deaf. One that sits in sigtimedwait(2) seems deaf, too.
@@ -95,6 +96,7 @@ class Machine {
   void mount_root();
   [[nodiscard]] LxcPlacement placement() const;
   void fork_monitor();
+  [[nodiscard]] pid_t find_init() const;
   [[nodiscard]] std::string reason() const;
   [[nodiscard]] int shut_down_signal() const;
 
@@ -108,6 +110,7 @@ class Machine {
   MonitorResult* result_ = nullptr;  ///< shared with the monitor
   Phase phase_ = Phase::starting;
   bool removed_ = false;
+  bool rebooted_ = false;
   pid_t monitor_ = -1;
   pid_t init_ = -1;
   UniqueFd init_pidfd_;

@@ -30,8 +30,9 @@ namespace {
 
 /// How often a starting container is looked at. No event tells that a grandchild has executed its program.
 constexpr timespec kStartTick{0, 250'000};
-/// How often and how long it is waited for that an init listens to what asks it to shut down.
-constexpr Milliseconds kListenTick{2};
+/// How often a machine that is about to end is looked at.
+constexpr Milliseconds kEndTick{2};
+/// How long it is waited for that an init listens to what asks it to shut down.
 constexpr Milliseconds kUntilInitListens{100};
 constexpr Milliseconds kUntilStarted{60'000};
 /// liblxc undoes its own part once init has ended (4 ms), and only then is init's status known.
@@ -160,8 +161,8 @@ void Server::wait_and_handle() {
       waiting.push_back({entry.machine->init_pidfd(), POLLIN, 0});
       names.push_back(name);
     }
-    if (entry.ask_by) {
-      timeout = std::min(timeout.value_or(Milliseconds::max()), kListenTick);
+    if (entry.ask_by || phase == Machine::Phase::dying) {
+      timeout = std::min(timeout.value_or(Milliseconds::max()), kEndTick);
     }
     if (entry.deadline) {
       timeout = std::min(timeout.value_or(Milliseconds::max()), entry.deadline->left());
@@ -194,6 +195,9 @@ void Server::wait_and_handle() {
       advance_starting(entry);
     }
     ask_to_shut_down(entry);
+    if (entry.machine->phase() == Machine::Phase::dying) {
+      entry.machine->look_for_init();
+    }
     if (entry.deadline && entry.deadline->passed()) {
       deadline_passed(entry);
     }

@@ -76,22 +76,38 @@ T field(const json::object& object, std::string_view key, T otherwise) {
 
 SessionDirectory::SessionDirectory(const Paths& paths, std::string id) : paths_(paths), id_(std::move(id)) {
   const std::filesystem::path unfinished = paths_.sessions() / (std::string(kUnfinished) + id_);
+  try {
+    make(unfinished);
+    path_ = paths_.session(id_);
+    if (rename(unfinished.c_str(), path_.c_str()) != 0) {
+      throw SystemError(fmt::format("make session directory '{}'", path_.string()));
+    }
+  } catch (Error& error) {
+    remove_tree(unfinished);
+    remove_empty_runtime(paths_);
+    error.set_hint("MAYFLY_RUNTIME_DIR names another place for the directories of sessions");
+    throw;
+  }
+}
+
+void SessionDirectory::make(const std::filesystem::path& directory) {
   // Another session's end may remove the parent just now.
-  for (int attempt = 0; mkdir(unfinished.c_str(), 0755) != 0; ++attempt) {
+  for (int attempt = 0; mkdir(directory.c_str(), 0755) != 0; ++attempt) {
     if (errno != ENOENT || attempt == 100) {
-      throw SystemError(fmt::format("make session directory '{}'", unfinished.string()));
+      throw SystemError(fmt::format("make session directory '{}'", directory.string()));
     }
     make_parents(paths_.sessions());
   }
-  lease_ = open_file(unfinished / "lease", O_RDWR | O_CREAT | O_EXCL, 0644);
+  lease_ = open_file(directory / "lease", O_RDWR | O_CREAT | O_EXCL, 0644);
   if (!lock(lease_.get())) {
-    throw SystemError(fmt::format("lock '{}'", (unfinished / "lease").string()));
+    throw SystemError(fmt::format("lock '{}'", (directory / "lease").string()));
   }
-  write_all(lease_.get(), fmt::format("{}\n", getpid()), "lease");
-  std::filesystem::create_directory(unfinished / "containers");
-  std::filesystem::create_directory(unfinished / "owned");
-  std::filesystem::rename(unfinished, paths_.session(id_));
-  path_ = paths_.session(id_);
+  write_all(lease_.get(), fmt::format("{}\n", getpid()), (directory / "lease").string());
+  for (const char* below : {"containers", "owned"}) {
+    if (mkdir((directory / below).c_str(), 0755) != 0) {
+      throw SystemError(fmt::format("make directory '{}'", (directory / below).string()));
+    }
+  }
 }
 
 void SessionDirectory::write_owner(pid_t owner, const std::string& command) const {

@@ -37,6 +37,8 @@ class SessionDirectory {
   void remove();
 
  private:
+  void make(const std::filesystem::path& directory);
+
   Paths paths_;
   std::string id_;
   std::filesystem::path path_;
