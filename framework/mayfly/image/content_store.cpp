@@ -20,6 +20,13 @@ namespace {
 
 constexpr mode_t kRootOnly = 0700;
 
+[[noreturn]] void throw_unusable(const fs::path& directory, int code) {
+  SystemError error(fmt::format("create directory '{}'", directory.string()), code);
+  error.set_hint(code == ENOSPC ? "the store is full: free space there, or set MAYFLY_STORE_DIR to another place"
+                                : "MAYFLY_STORE_DIR names another place for the store");
+  throw error;
+}
+
 void create_directories_for_root(const fs::path& directory) {
   if (::mkdir(directory.c_str(), kRootOnly) == 0 || errno == EEXIST) {
     return;
@@ -28,13 +35,13 @@ void create_directories_for_root(const fs::path& directory) {
     std::error_code code;
     fs::create_directories(directory.parent_path(), code);
     if (code) {
-      throw SystemError(fmt::format("create directory '{}'", directory.parent_path().string()), code.value());
+      throw_unusable(directory.parent_path(), code.value());
     }
     if (::mkdir(directory.c_str(), kRootOnly) == 0 || errno == EEXIST) {
       return;
     }
   }
-  throw SystemError(fmt::format("create directory '{}'", directory.string()));
+  throw_unusable(directory, errno);
 }
 
 /// Without this a power cut within the next half minute would leave an entry with empty files under its final name.

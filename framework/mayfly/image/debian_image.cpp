@@ -62,7 +62,7 @@ std::string output_of(const std::vector<std::string>& argv) {
 Archive archive_for(const DebianImage& recipe, const std::string& what) {
   if (!find_program("apt-get")) {
     Error error(fmt::format("{} needs apt, which this host doesn't have", what));
-    error.set_hint("use another image source: \"tarball\", \"directory\" or \"host\"");
+    error.set_hint("use another image source: tarball, directory or host");
     throw error;
   }
   Archive archive{.mirrors = {}, .settings = acquire_settings(output_of({"apt-config", "dump"}))};
@@ -172,8 +172,8 @@ void bootstrap(const DebianImage& recipe, const Archive& archive, const fs::path
     remove_tree(build);
     // A big image, or a memory limit that /proc/meminfo doesn't show.
     constexpr int kKilled = 128 + 9;
-    in_memory = result.ok() || !(says_no_space(result.err) || result.exit_code == kKilled);
-    if (!in_memory) {
+    if (!result.ok() && (says_no_space(result.err) || result.exit_code == kKilled)) {
+      in_memory = false;
       ticker.stage("memory is short, building on the disk instead");
       remove_tree(root);
     }

@@ -270,7 +270,7 @@ class Planner {
   /// What only its owner and group can read is taken for a secret.
   void hide_unreadable(const std::string& directory, int depth, bool is_input) {
     for (const std::string& name : names_in(directory)) {
-      const std::string path = directory + "/" + name;
+      const std::string path = fmt::format("{}/{}", directory, name);
       const auto info = status(path);
       const auto decided = entries_.find(path);
       if (!info || (decided != entries_.end() && decided->second.kind != Kind::directory) ||
@@ -302,7 +302,7 @@ class Planner {
     const bool top = !is_hidden(directory);
     add(directory, top ? Kind::opaque_directory : Kind::directory, *info);
     for (const std::string& name : names_in(directory)) {
-      const std::string path = directory + "/" + name;
+      const std::string path = fmt::format("{}/{}", directory, name);
       const auto child = status(path);
       // With a directory 'journal', journald keeps a persistent journal.
       if (!child || path == "var/log/journal") {
