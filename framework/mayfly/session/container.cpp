@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <exception>
+#include <optional>
 
 #include "mayfly/container/init_status.h"
 #include "mayfly/session/container_state.h"
@@ -38,6 +40,12 @@ decltype(auto) while_it_runs(const Container& container, Use&& use) {
     return std::forward<Use>(use)();
   } catch (const StoppedError&) {
     throw StoppedError(fmt::format("container '{}' has stopped: {}", container.name(), container.why_stopped()));
+  } catch (SystemError& error) {
+    const std::optional<Bytes>& disk = container.profile().limits.disk;
+    if (error.code() == ENOSPC && disk) {
+      error.set_hint(fmt::format("the container's disk is full: limits.disk = {}", to_string(*disk)));
+    }
+    throw;
   } catch (const CommandError& error) {
     if (error.exit_code() != kKilled || container.running()) {
       throw;

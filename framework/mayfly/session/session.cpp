@@ -1,6 +1,7 @@
 #include "mayfly/session/session.h"
 
 #include <fmt/format.h>
+#include <sys/statvfs.h>
 
 #include <atomic>
 #include <cctype>
@@ -64,6 +65,14 @@ void save_logs(KeeperClient& keeper, const std::string& name, const std::filesys
   } catch (const std::exception& error) {
     log(LogLevel::warning, fmt::format("artifacts: logs: {}", error.what()));
   }
+}
+
+/// A manifest tells of a full disk in its own words, if at all.
+bool is_full(const std::filesystem::path& directory) {
+  struct statvfs space {};
+  constexpr std::uintmax_t kNothingFits = 64 * 1024;
+  return ::statvfs(directory.c_str(), &space) == 0 &&
+         (space.f_bavail * space.f_frsize < kNothingFits || (space.f_files > 0 && space.f_favail == 0));
 }
 
 Progress prefixed(const Progress& progress, const std::string& name) {
@@ -168,7 +177,12 @@ std::filesystem::path Session::State::converged_layer(const Profile& profile, co
         Container container = start(profile, init, std::move(spec), start_options);
         try {
           container.converge();
-        } catch (const Error&) {
+        } catch (Error& error) {
+          if (is_full(options.paths.store)) {
+            error.set_hint(
+                fmt::format("the store '{}' is full: free space there, or set MAYFLY_STORE_DIR to another place",
+                            options.paths.store.string()));
+          }
           if (!start_options.artifacts_on_failure.empty()) {
             container.save_artifacts(start_options.artifacts_on_failure);
           }
