@@ -7,6 +7,7 @@
 #include <string>
 
 #include "mayfly/session/session.h"
+#include "tests/support/requirements.h"
 
 namespace mayfly::testing {
 
@@ -36,8 +37,9 @@ class SharedContainer : public ::testing::Test {
     session_.reset();
   }
   void SetUp() override {
-    if (::geteuid() != 0) {
-      GTEST_SKIP() << "needs root";
+    require_root();
+    if (IsSkipped() || HasFatalFailure()) {
+      return;
     }
     ASSERT_TRUE(failure_.empty()) << failure_;
   }

@@ -2,12 +2,12 @@
 
 #include <gmock/gmock.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "mayfly/facts/facts.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
+#include "tests/support/requirements.h"
 #include "tests/support/shared_container.h"
 
 namespace mayfly {
@@ -105,11 +105,8 @@ class Ansible : public InContainer<Ansible> {
  protected:
   void SetUp() override {
     InContainer<Ansible>::SetUp();
-    if (!IsSkipped() && !find_program("ansible-playbook")) {
-      if (const char* require = std::getenv("MAYFLY_REQUIRE"); require != nullptr && std::string(require) == "all") {
-        FAIL() << "needs ansible-playbook (ansible-core)";
-      }
-      GTEST_SKIP() << "needs ansible-playbook (ansible-core)";
+    if (!IsSkipped() && !HasFatalFailure()) {
+      testing::require_program("ansible-playbook");
     }
   }
   static AnsibleStep playbook(const std::string& name) { return {.playbook = manifest("ansible/" + name)}; }
@@ -241,8 +238,9 @@ TEST_F(Shell, ContainerWithoutPuppetGivesAHint) {
 }
 
 TEST_F(Puppet, ContainerWithoutPythonGivesAHint) {
-  if (!find_program("ansible-playbook")) {
-    GTEST_SKIP() << "needs ansible-playbook (ansible-core)";
+  testing::require_program("ansible-playbook");
+  if (IsSkipped() || HasFatalFailure()) {
+    return;
   }
   const ProvisionError error = failure_of(AnsibleStep{.playbook = manifest("ansible/fails.yml")});
   EXPECT_THAT(error.hint(), HasSubstr("add \"python3\" to image.packages"));

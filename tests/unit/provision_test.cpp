@@ -163,7 +163,7 @@ TEST(AnsibleInventory, HasOneHostWithItsConnection) {
                                               .python = "/usr/bin/python3"});
   EXPECT_THAT(text, StartsWith("web ansible_connection=mayfly mayfly_init_pid=42 "));
   EXPECT_THAT(text, HasSubstr(" mayfly_deadline=1500 "));
-  EXPECT_THAT(text, HasSubstr(" ansible_remote_tmp=\"/run/x/tmp\""));
+  EXPECT_THAT(text, HasSubstr(" ansible_remote_tmp=\"/run/x\""));
 }
 
 TEST(AnsibleInventory, NameHasNoSpecialCharacters) {

@@ -17,7 +17,7 @@ std::string ansible_inventory(const AnsibleHost& host) {
   return fmt::format(
       "{} ansible_connection=mayfly mayfly_init_pid={} mayfly_enter=\"{}\" mayfly_deadline={}"
       " ansible_become_method=mayfly ansible_pipelining=true ansible_python_interpreter=\"{}\""
-      " ansible_remote_tmp=\"{}/tmp\" ansible_async_dir=\"{}/async\"\n",
+      " ansible_remote_tmp=\"{}\" ansible_async_dir=\"{}/async\"\n",
       host.host, host.init_pid, host.enter.string(), deadline, host.python, host.scratch, host.scratch);
 }
 

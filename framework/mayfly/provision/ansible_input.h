@@ -17,7 +17,7 @@ struct AnsibleHost {
   pid_t init_pid = 0;
   std::filesystem::path enter;  ///< the program mayfly-enter
   Deadline::Clock::time_point deadline{};
-  std::string scratch;  ///< a directory in the container for ansible's temporary files
+  std::string scratch;  ///< an existing directory in the container, open to all users
   std::string python;
 };
 
