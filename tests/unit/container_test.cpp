@@ -135,12 +135,6 @@ TEST(ParseCgroupMounts, FindsTheOneOfAUnifiedHost) {
               ElementsAre(CgroupMount{"/sys/fs/cgroup", "/", true, {}}));
 }
 
-TEST(ParseCgroupMounts, TakesTheFirstOfSeveralMountsOfOneHierarchy) {
-  EXPECT_THAT(parse_cgroup_mounts("30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
-                                  "99 23 0:26 /a /mnt/again rw - cgroup2 cgroup2 rw\n"),
-              ElementsAre(Field(&CgroupMount::path, "/sys/fs/cgroup")));
-}
-
 TEST(ParseCgroupMounts, UnescapesPaths) {
   EXPECT_THAT(parse_cgroup_mounts("30 23 0:26 / /a\\040b rw - cgroup2 cgroup2 rw\n"),
               ElementsAre(Field(&CgroupMount::path, "/a b")));

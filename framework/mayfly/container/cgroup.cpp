@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/mount.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -101,6 +103,12 @@ std::uint64_t flat_keyed(const std::string& text, std::string_view key) {
   return 0;
 }
 
+/// Whether the directory is on the kind of file system that the mount is of.
+bool shows(int directory, const CgroupMount& mount) {
+  struct statfs found {};
+  return fstatfs(directory, &found) == 0 && found.f_type == (mount.unified ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC);
+}
+
 std::vector<std::string> words(const std::string& text) {
   std::istringstream in(text);
   std::vector<std::string> all;
@@ -111,6 +119,13 @@ std::vector<std::string> words(const std::string& text) {
 }
 
 }  // namespace
+
+bool Cgroups::knows(const CgroupMount& mount) const {
+  return mount.unified ? static_cast<bool>(unified_.directory)
+                       : std::any_of(legacy_.begin(), legacy_.end(), [&](const Hierarchy& hierarchy) {
+                           return hierarchy.controllers == mount.controllers;
+                         });
+}
 
 bool Cgroups::Hierarchy::has(std::string_view controller) const {
   return std::find(controllers.begin(), controllers.end(), controller) != controllers.end();
@@ -127,8 +142,8 @@ Cgroups Cgroups::of_host() {
       path = std::filesystem::is_directory(base, missing) ? base : mount.path;
     }
     UniqueFd directory(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!directory) {
-      continue;  // covered by another mount
+    if (!directory || !shows(directory.get(), mount) || all.knows(mount)) {
+      continue;  // covered by another mount, or another mount of the same
     }
     Hierarchy hierarchy{.path = path, .controllers = mount.controllers, .directory = std::move(directory)};
     if (mount.unified) {

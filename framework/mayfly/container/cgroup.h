@@ -23,7 +23,7 @@ struct CgroupMount {
   friend bool operator==(const CgroupMount&, const CgroupMount&) = default;
 };
 
-/// All cgroup mounts; of several mounts of one hierarchy the first.
+/// All cgroup mounts in the text's order, also those that another mount covers.
 [[nodiscard]] std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo);
 
 /// The directory, relative to `mount`, beneath which liblxc makes cgroups as root: process 1's, without its "init.scope".
@@ -76,6 +76,7 @@ class Cgroups {
     UniqueFd directory;
     [[nodiscard]] bool has(std::string_view controller) const;
   };
+  [[nodiscard]] bool knows(const CgroupMount& mount) const;
   [[nodiscard]] const Hierarchy& with_controller(std::string_view controller, std::string_view limit) const;
   void delegate(std::string_view name, std::string_view controller) const;
   [[nodiscard]] bool try_remove(std::string_view name) const;

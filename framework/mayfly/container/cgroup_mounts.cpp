@@ -43,7 +43,6 @@ bool is_controller(const std::string& option) {
 
 std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo) {
   std::vector<CgroupMount> mounts;
-  std::set<std::string> devices;
   for (const std::string& line : split(mountinfo, '\n')) {
     const std::size_t dash = line.find(" - ");
     if (dash == std::string::npos) {
@@ -51,8 +50,7 @@ std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo) {
     }
     const std::vector<std::string> before = split(std::string_view(line).substr(0, dash), ' ');
     const std::vector<std::string> after = split(std::string_view(line).substr(dash + 3), ' ');
-    if (before.size() < 5 || after.size() < 3 || (after[0] != "cgroup" && after[0] != "cgroup2") ||
-        !devices.insert(before[2]).second) {
+    if (before.size() < 5 || after.size() < 3 || (after[0] != "cgroup" && after[0] != "cgroup2")) {
       continue;
     }
     CgroupMount mount{.path = unescape(before[4]), .root = unescape(before[3]), .unified = after[0] == "cgroup2"};
