@@ -3,10 +3,14 @@
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cctype>
 #include <exception>
+#include <mutex>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "mayfly/exec/readiness.h"
 #include "mayfly/image/content_store.h"
@@ -86,6 +90,8 @@ struct Session::State {
   std::shared_ptr<KeeperClient> keeper;
   std::string id;
   std::atomic<unsigned> next_number{1};
+  std::mutex images_mutex;
+  std::vector<std::pair<ImageRecipe, Image>> images;  ///< what was looked up in this session
 
   Image image_of(const Profile& profile);
   Container start(const Profile& profile, const InitChoice& init, ContainerSpec spec, const StartOptions& options);
@@ -95,9 +101,23 @@ struct Session::State {
 };
 
 Image Session::State::image_of(const Profile& profile) {
-  return in_context(fmt::format("preparing image '{}' of profile '{}'", describe(profile.image), profile.name), [&] {
-    return ensure_image(profile.image, options.paths, keeper->build_scope(), prefixed(options.progress, profile.name));
-  });
+  {
+    const std::lock_guard lock(images_mutex);
+    const auto known =
+        std::find_if(images.begin(), images.end(), [&](const auto& entry) { return entry.first == profile.image; });
+    if (known != images.end()) {
+      return known->second;
+    }
+  }
+  // Unlocked, since it may take a minute: two threads that want the same meet at the store's lock.
+  Image image =
+      in_context(fmt::format("preparing image {} of profile '{}'", describe(profile.image), profile.name), [&] {
+        return ensure_image(profile.image, options.paths, keeper->build_scope(),
+                            prefixed(options.progress, profile.name));
+      });
+  const std::lock_guard lock(images_mutex);
+  images.emplace_back(profile.image, image);
+  return image;
 }
 
 ContainerSpec Session::State::spec_for(const Profile& profile, const InitChoice& init,

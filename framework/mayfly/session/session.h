@@ -16,19 +16,23 @@ namespace mayfly {
 struct SessionOptions {
   Paths paths = Paths::from_environment();
   Progress progress = log_progress();
-  /// Receives the provisioners' output, line by line, from whichever thread converges. Default: standard error, indented.
+  /// Receives the provisioners' output, line by line, from whichever thread converges. Default: standard error,
+  /// indented.
   std::function<void(std::string_view line)> provision_output{};
 };
 
 struct StartOptions {
-  /// Where to save what explains a container that has been created and never became ready or converged (console, journal,
-  /// liblxc's log); empty: nowhere. Created when needed.
+  /// Where to save what explains a container that has been created and never became ready or converged (console,
+  /// journal, liblxc's log); empty: nowhere. Created when needed.
   std::filesystem::path artifacts_on_failure{};
 };
 
-/// The conductor: the one place that knows the whole way from a profile to a ready container. One session has one keeper,
-/// which undoes everything when the process ends in whatever way. Thread-safe. A container that outlives its session is
-/// dead: the session's end kills it.
+/// The conductor: the one place that knows the whole way from a profile to a ready container. One session has one
+/// keeper, which undoes everything when the process ends in whatever way. Thread-safe. A container that outlives its
+/// session is dead: the session's end kills it.
+///
+/// An image is looked up (the host's packages, a tarball's content) once a session: a change comes with the next
+/// session.
 class Session {
  public:
   /// Starts the keeper.
@@ -38,9 +42,9 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// A clean container as the profile describes it, provisioned and ready. With provision steps the converged machine is
-  /// frozen as a layer the first time, and cloned from then on: a layer is keyed by the hash of all its inputs (image, init,
-  /// steps with the content of their files).
+  /// A clean container as the profile describes it, provisioned and ready. With provision steps the converged machine
+  /// is frozen as a layer the first time, and cloned from then on: a layer is keyed by the hash of all its inputs
+  /// (image, init, steps with the content of their files).
   /// @throws ProvisionError, NotReadyError, LxcError, Error; nothing of the container is left then
   [[nodiscard]] Container start(const Profile& profile, const StartOptions& options = {});
 
