@@ -17,10 +17,10 @@ long child_open_for_writing(const char* path) noexcept {
   if (fd < 0) {
     return fd;
   }
-  struct stat status {};
-  // Libc's, which takes no lock: the structure of the system call of that name isn't the same on every architecture.
-  const long result = ::fstat(static_cast<int>(fd), &status) == 0 ? 0 : -errno;
-  if (result < 0 || !S_ISREG(status.st_mode)) {
+  // Not fstat(2): the structure of the system call of that name isn't the same on every architecture.
+  struct statx status {};
+  const long result = child_call(SYS_statx, fd, as_word(""), AT_EMPTY_PATH, STATX_TYPE, as_word(&status));
+  if (result < 0 || !S_ISREG(status.stx_mode)) {
     child_call(SYS_close, fd);
     return result < 0 ? result : -ENODEV;
   }
