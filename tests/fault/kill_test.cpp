@@ -21,8 +21,8 @@
 namespace mayfly {
 namespace {
 
-using ::testing::IsEmpty;
 using testing::HostSnapshot;
+using ::testing::IsEmpty;
 using testing::leftovers;
 
 /// What a test program does, over and over: builds, starts, runs, stops.
@@ -49,7 +49,8 @@ using testing::leftovers;
             keeper.start({.name = "first", .lowers = {"/"}, .privileged = round == 1, .network = Network::nat});
         const StartedContainer second =
             keeper.start({.name = "second", .lowers = {"/"}, .limits = {.memory = Bytes{256 << 20}, .pids = 100}});
-        (void)run(Target::from_init(first.init_pid), {"/bin/sh", "-c", "echo x > /opt/x; setsid sleep 1000 & sleep 0.005"});
+        (void)run(Target::from_init(first.init_pid),
+                  {"/bin/sh", "-c", "echo x > /opt/x; setsid sleep 1000 & sleep 0.005"});
         (void)run(Target::from_init(second.init_pid), {"/bin/sh", "-c", "(sleep 1000 &); true"});
         keeper.destroy("first");
         (void)keeper.shut_down("second", Milliseconds(50));

@@ -22,7 +22,8 @@
 namespace mayfly {
 namespace {
 
-// What the keeper's command line calls its two descriptors. High enough not to be one of the descriptors that are moved there.
+// What the keeper's command line calls its two descriptors. High enough not to be one of the descriptors that are moved
+// there.
 constexpr int kSocketInKeeper = 10;
 constexpr int kOwnerInKeeper = 11;
 
@@ -131,13 +132,15 @@ Reply KeeperClient::State::ask(const Request& request) {
 
 void KeeperClient::State::expect_done(const Request& request) { (void)std::get<reply::Done>(ask(request)); }
 
-KeeperClient::KeeperClient(const Paths& paths) : state_(std::make_unique<State>()) {
+KeeperClient::KeeperClient(const Paths& paths) : state_(std::make_shared<State>()) {
   require_privileges();
   auto [ours, theirs] = make_packet_sockets();
   spawn_keeper(std::move(theirs), paths);
   const std::optional<Packet> packet = receive_packet(ours.get());
   if (!packet) {
-    throw Error("mayfly-keeper ended before it was ready; what it printed is on standard error");
+    Error error("mayfly-keeper ended before it was ready; what it printed is on standard error");
+    error.set_hint("'mayfly doctor' tries each part that it needs");
+    throw error;
   }
   const Reply reply = reply_from_json(packet->text);
   if (const auto* failure = std::get_if<reply::Failure>(&reply)) {
@@ -193,8 +196,8 @@ BuildScope KeeperClient::build_scope() {
   const auto procs = std::make_shared<UniqueFd>(
       open_file(std::get<reply::BuildCgroup>(state_->ask(request::BuildCgroup{})).procs, O_WRONLY));
   BuildScope scope{.cgroup_procs = {procs->get()}};
-  scope.own = [this, procs](const std::filesystem::path& path) { state_->expect_done(request::Own{path}); };
-  scope.disown = [this](const std::filesystem::path& path) { state_->expect_done(request::Disown{path}); };
+  scope.own = [state = state_, procs](const std::filesystem::path& path) { state->expect_done(request::Own{path}); };
+  scope.disown = [state = state_](const std::filesystem::path& path) { state->expect_done(request::Disown{path}); };
   return scope;
 }
 

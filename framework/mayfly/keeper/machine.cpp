@@ -136,10 +136,11 @@ void Machine::mount_root() {
   make_writable_layer(writable);
   std::filesystem::create_directory(plan.target);
   std::filesystem::create_directory(seed);
-  write_seed(seed, seed_files(spec_, {.machine_id = random_machine_id(),
-                                      .address = network_.address,
-                                      .resolv_conf = network_.resolv_conf}),
-             spec_.privileged ? 0 : surroundings_.id_map.host_base);
+  write_seed(
+      seed,
+      seed_files(spec_,
+                 {.machine_id = random_machine_id(), .address = network_.address, .resolv_conf = network_.resolv_conf}),
+      spec_.privileged ? 0 : surroundings_.id_map.host_base);
   plan.host_id_lowers.push_back(seed);
   for (const std::filesystem::path& lower : spec_.lowers) {
     plan.lowers.push_back(PrivateMounts::host_path(lower));
@@ -204,8 +205,7 @@ bool Machine::init_has_ended() const {
 
 pid_t Machine::find_init() const {
   static const std::optional<FileIdentity> own_program = program_of("self");
-  std::istringstream children(
-      read_file_if_exists(fmt::format("/proc/{0}/task/{0}/children", monitor_)).value_or(""));
+  std::istringstream children(read_file_if_exists(fmt::format("/proc/{0}/task/{0}/children", monitor_)).value_or(""));
   for (std::string child; children >> child;) {
     // liblxc's helpers are forks of this program; so is init until it has been executed.
     const std::optional<FileIdentity> program = program_of(child);
@@ -314,13 +314,14 @@ std::string Machine::reason() const {
   if (oom_kills > 0) {
     return "out of memory while starting" + limit;
   }
-  return phase_ == Phase::starting ? "liblxc could not start it" : "its monitor process ended unexpectedly";
+  return phase_ == Phase::starting ? "liblxc could not start the container" : "its monitor process ended unexpectedly";
 }
 
 ContainerExit Machine::exit() const {
   return {.reason = reason_,
           .console_tail = log_tail(console_log(), 20),
-          .lxc_log_tail = readable_lxc_log(log_tail(lxc_log(), 100))};
+          // Once init has run, liblxc knows nothing of why it ended; what it warned of before only misleads.
+          .lxc_log_tail = result_->ran ? std::string() : readable_lxc_log(log_tail(lxc_log(), 100))};
 }
 
 void Machine::remove() {

@@ -152,11 +152,12 @@ ConvergeResult Container::converge() const {
     all += in_context(fmt::format("converging '{}' with {}", state_->profile.name, describe(step)), [&] {
       try {
         return while_it_runs(*this, [&] { return provision(state_->target, step, state_->provision_output); });
-      } catch (ProvisionError& error) {
-        if (!running()) {
-          error.add_context(fmt::format("the container stopped: {}", why_stopped()));
+      } catch (const ProvisionError& error) {
+        if (running()) {
+          throw;
         }
-        throw;
+        throw ProvisionError(fmt::format("{}: the container stopped: {}", describe(step), why_stopped()),
+                             error.result());
       }
     });
   }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,8 +18,13 @@
 namespace mayfly {
 namespace {
 
+struct InitFile {
+  std::string path;
+  bool executable = false;
+};
+
 /// The file that `path` leads to in a layer, symlinks resolved inside it.
-std::optional<std::string> resolve_in(const std::filesystem::path& lower, const std::string& path) {
+std::optional<InitFile> resolve_in(const std::filesystem::path& lower, const std::string& path) {
   const UniqueFd root = open_file(lower, O_PATH | O_DIRECTORY);
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
@@ -27,14 +33,19 @@ std::optional<std::string> resolve_in(const std::filesystem::path& lower, const 
   if (!file) {
     return std::nullopt;
   }
-  return std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", file.get())).string();
+  struct stat status {};
+  if (fstat(file.get(), &status) != 0) {
+    throw SystemError(fmt::format("look at init '{}' in the image", path));
+  }
+  return InitFile{.path = std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", file.get())).string(),
+                  .executable = S_ISREG(status.st_mode) && (status.st_mode & 0111) != 0};
 }
 
 /// A symlink of an upper layer may lead to a file of a lower one; init and its target come in one package, so the first
 /// layer that resolves decides.
-std::optional<std::string> resolve(const Image& image, const std::string& path) {
+std::optional<InitFile> resolve(const Image& image, const std::string& path) {
   for (const std::filesystem::path& lower : image.lowers) {
-    if (std::optional<std::string> found = resolve_in(lower, path)) {
+    if (std::optional<InitFile> found = resolve_in(lower, path)) {
       return found;
     }
   }
@@ -50,7 +61,7 @@ InitChoice choose_init(const Profile& profile, const Image& image) {
     return {};
   }
   const std::vector<std::string> argv = given ? profile.init.command : std::vector<std::string>{"/sbin/init"};
-  const std::optional<std::string> file = resolve(image, argv.front());
+  const std::optional<InitFile> file = resolve(image, argv.front());
   if (!file) {
     if (!given) {
       return {};
@@ -59,7 +70,11 @@ InitChoice choose_init(const Profile& profile, const Image& image) {
     error.set_hint("leave out [init] command to use Mayfly's own init, or add systemd-sysv to image.packages");
     throw error;
   }
-  return {.argv = argv, .systemd = file->ends_with("/systemd")};
+  if (!file->executable) {
+    throw Error(
+        fmt::format("init '{}' isn't an executable file in the image ({})", argv.front(), describe(profile.image)));
+  }
+  return {.argv = argv, .systemd = file->path.ends_with("/systemd")};
 }
 
 }  // namespace mayfly
