@@ -23,12 +23,12 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::HostSnapshot;
 using ::testing::IsEmpty;
+using testing::leftovers;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
-using testing::HostSnapshot;
-using testing::leftovers;
 
 /// A session on directories of its own; the containers' root file system is the host's.
 class KeeperTest : public ::testing::Test {
@@ -136,8 +136,8 @@ TEST_F(KeeperTest, FiltersSystemCallsAndCapabilitiesOfInit) {
     EXPECT_THAT(status, HasSubstr("Seccomp:\t2")) << wanted.name;
     const std::size_t at = status.find("CapBnd:\t");
     const auto bounding = std::stoull(status.substr(at + 8, 16), nullptr, 16);
-    for (const int capability : {16 /* sys_module */, 17 /* sys_rawio */, 25 /* sys_time */, 32 /* mac_override */,
-                                 33 /* mac_admin */}) {
+    for (const int capability :
+         {16 /* sys_module */, 17 /* sys_rawio */, 25 /* sys_time */, 32 /* mac_override */, 33 /* mac_admin */}) {
       EXPECT_EQ(bounding >> capability & 1, 0U) << wanted.name << " has capability " << capability;
     }
   }
@@ -166,15 +166,16 @@ TEST_F(KeeperTest, NatContainersReachEachOther) {
   EXPECT_THAT(output(one, "cat /etc/hosts"), HasSubstr(one.address + " first"));
   EXPECT_EQ(output(one, "cat /etc/resolv.conf"), "nameserver 10.0.2.3\n");
   // A refused connection proves the way there and back.
-  EXPECT_THAT(run(Target::from_init(one.init_pid),
-                  {"/bin/bash", "-c", "exec 3<>/dev/tcp/" + two.address + "/9 || true"}).err,
-              HasSubstr("Connection refused"));
+  EXPECT_THAT(
+      run(Target::from_init(one.init_pid), {"/bin/bash", "-c", "exec 3<>/dev/tcp/" + two.address + "/9 || true"}).err,
+      HasSubstr("Connection refused"));
 }
 
 TEST_F(KeeperTest, AnInitThatIsMissingIsAnError) {
   ContainerSpec wrong = spec("web");
   wrong.init = {"/no/such/init"};
-  EXPECT_THAT(start_error(wrong), AllOf(HasSubstr("liblxc could not start it"), HasSubstr("Failed to exec \"/no/such/init\"")));
+  EXPECT_THAT(start_error(wrong),
+              AllOf(HasSubstr("liblxc could not start the container"), HasSubstr("Failed to exec \"/no/such/init\"")));
   EXPECT_THROW((void)keeper_->start(wrong), LxcError);
 }
 
@@ -263,8 +264,8 @@ TEST_F(KeeperTest, KeepsThePidLimit) {
   ContainerSpec few = spec("few");
   few.limits.pids = 8;
   const StartedContainer container = keeper_->start(few);
-  const ExecResult many = run(Target::from_init(container.init_pid),
-                              {"/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 5 & done"});
+  const ExecResult many =
+      run(Target::from_init(container.init_pid), {"/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 5 & done"});
   EXPECT_THAT(many.err, HasSubstr("Cannot fork"));
 }
 
@@ -272,8 +273,9 @@ TEST_F(KeeperTest, KeepsTheCpuLimit) {
   ContainerSpec slow = spec("slow");
   slow.limits.cpus = 0.2;
   const StartedContainer container = keeper_->start(slow);
-  const std::string used = output(container, "timeout 0.5 sh -c 'while :; do :; done'; cat /proc/self/task/*/children "
-                                             ">/dev/null; times | tail -1");
+  const std::string used = output(container,
+                                  "timeout 0.5 sh -c 'while :; do :; done'; cat /proc/self/task/*/children "
+                                  ">/dev/null; times | tail -1");
   // User time of the children: 0.2 of half a second, and some slack.
   unsigned minutes = 9;
   double seconds = 9;
@@ -284,8 +286,8 @@ TEST_F(KeeperTest, KeepsTheCpuLimit) {
 TEST_F(KeeperTest, KeepsTheDiskLimit) {
   ContainerSpec small = spec("small");
   small.limits.disk = Bytes{4 << 20};
-  const ExecResult full = run(Target::from_init(keeper_->start(small).init_pid),
-                              {"/bin/sh", "-c", "head -c 8000000 /dev/zero > /opt/big"});
+  const ExecResult full =
+      run(Target::from_init(keeper_->start(small).init_pid), {"/bin/sh", "-c", "head -c 8000000 /dev/zero > /opt/big"});
   EXPECT_THAT(full.err, HasSubstr("No space left on device"));
 }
 
