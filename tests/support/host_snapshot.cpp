@@ -74,9 +74,8 @@ std::set<std::string> foreign_keepers(const std::vector<Process>& all, const Pat
 }
 
 bool is_foreign(const std::string& text, const std::set<std::string>& keepers) {
-  return std::any_of(keepers.begin(), keepers.end(), [&](const std::string& pid) {
-    return text.find("/mayfly/" + pid + "-") != std::string::npos;
-  });
+  return std::any_of(keepers.begin(), keepers.end(),
+                     [&](const std::string& pid) { return text.find("/mayfly/" + pid + "-") != std::string::npos; });
 }
 
 void add_tree(const fs::path& directory, bool only_directories, std::set<std::string>& names) {

@@ -10,8 +10,8 @@
 
 namespace mayfly::testing {
 
-/// All that a session could leave on the host: mounts, control groups, processes and zombies, network interfaces, routes,
-/// abstract sockets, liblxc's files, session directories, staging directories.
+/// All that a session could leave on the host: mounts, control groups, processes and zombies, network interfaces,
+/// routes, abstract sockets, liblxc's files, session directories, staging directories.
 ///
 /// Living sessions with another runtime directory are left out, so that tests may run beside other users of Mayfly.
 class HostSnapshot {
@@ -26,8 +26,8 @@ class HostSnapshot {
   std::set<std::string> things_;
 };
 
-/// What is still there of everything that came after `before`, once it is gone or the time has passed. Zombies of process 1
-/// don't count: they are its to reap.
+/// What is still there of everything that came after `before`, once it is gone or the time has passed. Zombies of
+/// process 1 don't count: they are its to reap.
 [[nodiscard]] std::vector<std::string> leftovers(const HostSnapshot& before, const Paths& paths,
                                                  Milliseconds within = Milliseconds(1'000));
 

@@ -64,12 +64,21 @@ TEST(LxcItems, DropCapabilitiesThatReachTheHost) {
               ElementsAre("mac_admin mac_override sys_time sys_module sys_rawio"));
 }
 
-TEST(LxcItems, IncludeNothing) { EXPECT_THAT(lxc_items({.name = "web"}, placement()), Not(Contains(Key("lxc.include")))); }
+TEST(LxcItems, IncludeNothing) {
+  EXPECT_THAT(lxc_items({.name = "web"}, placement()), Not(Contains(Key("lxc.include"))));
+}
 
 TEST(LxcItems, BindMayflysInitWhereNoneIsNamed) {
   EXPECT_THAT(values(lxc_items({.name = "web"}, placement()), "lxc.mount.entry"),
               ElementsAre("/libexec/mayfly-init dev/.mayfly/init none bind,ro,create=file 0 0"));
   EXPECT_THAT(init_argv({.name = "web"}), ElementsAre("/dev/.mayfly/init"));
+}
+
+TEST(LxcItems, EscapeBlanksInMountEntries) {
+  LxcPlacement blank = placement();
+  blank.init_program = "/my files/mayfly-init";
+  EXPECT_THAT(values(lxc_items({.name = "web"}, blank), "lxc.mount.entry"),
+              ElementsAre(HasSubstr("/my\\040files/mayfly-init ")));
 }
 
 TEST(LxcItems, LeaveANamedInitAlone) {
@@ -130,9 +139,10 @@ TEST(ParseCgroupMounts, FindsEveryHierarchyOfAHybridHost) {
 }
 
 TEST(ParseCgroupMounts, FindsTheOneOfAUnifiedHost) {
-  EXPECT_THAT(parse_cgroup_mounts("30 23 0:26 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:4 - cgroup2 cgroup2 "
-                                  "rw,nsdelegate,memory_recursiveprot\n"),
-              ElementsAre(CgroupMount{"/sys/fs/cgroup", "/", true, {}}));
+  EXPECT_THAT(
+      parse_cgroup_mounts("30 23 0:26 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:4 - cgroup2 cgroup2 "
+                          "rw,nsdelegate,memory_recursiveprot\n"),
+      ElementsAre(CgroupMount{"/sys/fs/cgroup", "/", true, {}}));
 }
 
 TEST(ParseCgroupMounts, UnescapesPaths) {
@@ -165,7 +175,8 @@ TEST(InitStatus, TellsAPowerOff) {
 TEST(ReadableLxcLog, ShowsErrorsOnlyWhereThereAreSome) {
   const std::string log =
       "lxc 20261122184508.974 WARN     conf - ../src/lxc/conf.c:lxc_map_ids:3628 - newuidmap binary is missing\n"
-      "lxc 20261122184508.975 ERROR    start - ../src/lxc/start.c:start:2197 - No such file or directory - Failed to exec "
+      "lxc 20261122184508.975 ERROR    start - ../src/lxc/start.c:start:2197 - No such file or directory - Failed to "
+      "exec "
       "\"/x\"\n";
   EXPECT_EQ(readable_lxc_log(log), "start: No such file or directory - Failed to exec \"/x\"");
 }

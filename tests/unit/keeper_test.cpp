@@ -39,7 +39,7 @@ TEST(Protocol, CarriesAWholeSpec) {
                            .init = {"/bin/sh", "-c", "echo \"ä\"\n"},
                            .systemd = true,
                            .privileged = true,
-                           .limits = {.memory = Bytes{1} , .cpus = 1.5, .pids = 7, .disk = Bytes{1ULL << 40}},
+                           .limits = {.memory = Bytes{1}, .cpus = 1.5, .pids = 7, .disk = Bytes{1ULL << 40}},
                            .network = Network::nat,
                            .env = {{"A", "1"}, {"B", ""}}};
   EXPECT_EQ(round_trip<request::Start>(request::Start{spec}).spec, spec);
@@ -115,7 +115,8 @@ class SessionDirectoryTest : public ::testing::Test {
 TEST_F(SessionDirectoryTest, SaysWhoseItIs) {
   SessionDirectory session(paths_, "123-abc");
   session.write_owner(77, "a test");
-  session.write_container({.name = "web", .profile = "web.toml", .address = "10.0.2.32", .init_pid = 5, .started_at = 9});
+  session.write_container(
+      {.name = "web", .profile = "web.toml", .address = "10.0.2.32", .init_pid = 5, .started_at = 9});
   const SessionInfo info = read_session(paths_.session("123-abc"));
   EXPECT_EQ(info.id, "123-abc");
   EXPECT_EQ(info.keeper_pid, getpid());

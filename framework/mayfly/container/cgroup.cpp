@@ -3,9 +3,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/mount.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -161,8 +161,8 @@ Cgroups Cgroups::of_host() {
   }
   if (access(all.unified_.path.c_str(), W_OK) != 0) {
     const int code = errno;
-    PrivilegeError error(fmt::format("cgroup2 directory '{}' can't be written: {}", all.unified_.path.string(),
-                                     std::strerror(code)));
+    PrivilegeError error(
+        fmt::format("cgroup2 directory '{}' can't be written: {}", all.unified_.path.string(), std::strerror(code)));
     error.set_hint("inside a container, run that one privileged and with a cgroup2 of its own, mounted read-write");
     throw error;
   }
@@ -189,7 +189,8 @@ const Cgroups::Hierarchy& Cgroups::with_controller(std::string_view controller, 
   if (unified_.has(controller)) {
     return unified_;
   }
-  throw Error(fmt::format("limits.{} can't be kept: this host has no '{}' control group controller", limit, controller));
+  throw Error(
+      fmt::format("limits.{} can't be kept: this host has no '{}' control group controller", limit, controller));
 }
 
 void Cgroups::delegate(std::string_view name, std::string_view controller) const {
@@ -208,8 +209,7 @@ std::vector<UniqueFd> Cgroups::limit(const std::string& name, const Limits& limi
     if (&hierarchy == &unified_) {
       delegate(name, controller);
     } else {
-      to_join.emplace_back(
-          openat(hierarchy.directory.get(), (name + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+      to_join.emplace_back(openat(hierarchy.directory.get(), (name + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
     }
     return hierarchy;
   };
@@ -267,8 +267,8 @@ bool Cgroups::remove(std::string_view name, Deadline deadline) const {
     }
     // cgroup.events reports when the last process has gone; the other hierarchies have nothing to wait on, hence the
     // short timeout.
-    const UniqueFd events(openat(unified_.directory.get(), fmt::format("{}/cgroup.events", name).c_str(),
-                                 O_RDONLY | O_CLOEXEC));
+    const UniqueFd events(
+        openat(unified_.directory.get(), fmt::format("{}/cgroup.events", name).c_str(), O_RDONLY | O_CLOEXEC));
     pollfd waiting{events.get(), POLLPRI, 0};
     const timespec half_a_millisecond{0, 500'000};
     ppoll(&waiting, 1, &half_a_millisecond, nullptr);

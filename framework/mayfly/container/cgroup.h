@@ -26,13 +26,14 @@ struct CgroupMount {
 /// All cgroup mounts in the text's order, also those that another mount covers.
 [[nodiscard]] std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo);
 
-/// The directory, relative to `mount`, beneath which liblxc makes cgroups as root: process 1's, without its "init.scope".
+/// The directory, relative to `mount`, beneath which liblxc makes cgroups as root: process 1's, without its
+/// "init.scope".
 /// @param process_1_cgroup the text of /proc/1/cgroup
 [[nodiscard]] std::string unified_base(const CgroupMount& mount, std::string_view process_1_cgroup);
 
-/// The host's control groups as far as Mayfly needs them: cgroup2 for killing, and whichever hierarchy has the controllers
-/// for limits. Names are relative ("mayfly/<session>/<container>"). Works by descriptors, so that it goes on working when
-/// the mounts are covered later.
+/// The host's control groups as far as Mayfly needs them: cgroup2 for killing, and whichever hierarchy has the
+/// controllers for limits. Names are relative ("mayfly/<session>/<container>"). Works by descriptors, so that it goes
+/// on working when the mounts are covered later.
 class Cgroups {
  public:
   /// @throws PrivilegeError when no writable cgroup2 is mounted

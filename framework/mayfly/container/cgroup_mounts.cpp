@@ -34,8 +34,8 @@ std::vector<std::string> split(std::string_view text, char separator) {
 
 /// Super block options that are no controllers (cgroup1's show_options).
 bool is_controller(const std::string& option) {
-  static const std::set<std::string, std::less<>> kOthers{"rw",     "ro",           "xattr", "noprefix",
-                                                          "clone_children", "cpuset_v2_mode", "favordynmods"};
+  static const std::set<std::string, std::less<>> kOthers{
+      "rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "favordynmods"};
   return !kOthers.contains(option) && !option.starts_with("release_agent=");
 }
 

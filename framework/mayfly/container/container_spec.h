@@ -10,18 +10,18 @@
 
 namespace mayfly {
 
-/// Everything that the keeper needs to start one container: the profile's wishes, resolved. A plain value that travels from
-/// the test process to the keeper.
+/// Everything that the keeper needs to start one container: the profile's wishes, resolved. A plain value that travels
+/// from the test process to the keeper.
 struct ContainerSpec {
-  std::string name;      ///< unique in the session; [a-z0-9-], at most 48 characters
+  std::string name;  ///< unique in the session; [a-z0-9-], at most 48 characters
   std::string hostname;
-  std::string profile;   ///< for `mayfly ps`
-  std::vector<std::filesystem::path> lowers;       ///< topmost first
-  /// Where the writable layer goes: empty for a tmpfs of its own, else a directory on disk that holds (or gets) `upper` and
-  /// `work`, and is left there: what a converge layer is frozen from.
+  std::string profile;                        ///< for `mayfly ps`
+  std::vector<std::filesystem::path> lowers;  ///< topmost first
+  /// Where the writable layer goes: empty for a tmpfs of its own, else a directory on disk that holds (or gets) `upper`
+  /// and `work`, and is left there: what a converge layer is frozen from.
   std::filesystem::path writable{};
-  std::vector<std::string> init{};                 ///< empty: Mayfly's own init
-  bool systemd = false;                            ///< init is systemd: quiet units, console log
+  std::vector<std::string> init{};  ///< empty: Mayfly's own init
+  bool systemd = false;             ///< init is systemd: quiet units, console log
   bool privileged = false;
   Limits limits{};
   Network network = Network::none;

@@ -12,7 +12,8 @@
 namespace mayfly {
 
 std::string describe_init_status(int init_status) {
-  // signal_handler() in liblxc's start.c: the exit status in the second byte, or the signal there and 0x7f in the first.
+  // signal_handler() in liblxc's start.c: the exit status in the second byte, or the signal there and 0x7f in the
+  // first.
   const int value = (init_status >> 8) & 0xff;
   if ((init_status & 0x7f) != 0x7f) {
     return fmt::format("exited with status {}", value);
@@ -28,7 +29,8 @@ std::string readable_lxc_log(const std::string& log, std::size_t lines) {
   std::string warnings;
   std::istringstream in(log);
   for (std::string line; std::getline(in, line);) {
-    // lxc 20261122184508.974 ERROR    start - ../src/lxc/start.c:start:2197 - No such file or directory - Failed to exec "/x"
+    // lxc 20261122184508.974 ERROR    start - ../src/lxc/start.c:start:2197 - No such file or directory - Failed to
+    // exec "/x"
     std::istringstream columns(line);
     std::string program, time, level, category, dash, place;
     columns >> program >> time >> level >> category >> dash >> place >> dash;

@@ -9,6 +9,15 @@
 namespace mayfly {
 namespace {
 
+/// Entries are lines of an fstab(5), whose fields blanks separate.
+std::string fstab_field(const std::filesystem::path& path) {
+  std::string field;
+  for (const char c : path.string()) {
+    field += c == ' ' ? "\\040" : c == '\t' ? "\\011" : std::string(1, c);
+  }
+  return field;
+}
+
 class Items {
  public:
   void add(std::string_view key, std::string value) { items_.push_back({std::string(key), std::move(value)}); }
@@ -24,8 +33,7 @@ void add_identity(Items& items, const ContainerSpec& spec, const LxcPlacement& p
   items.add("lxc.rootfs.mount", placement.mount_point.string());
   if (placement.id_map) {
     for (const char kind : {'u', 'g'}) {
-      items.add("lxc.idmap",
-                fmt::format("{} 0 {} {}", kind, placement.id_map->host_base, placement.id_map->count));
+      items.add("lxc.idmap", fmt::format("{} 0 {} {}", kind, placement.id_map->host_base, placement.id_map->count));
     }
   }
   if (!spec.env.contains("PATH")) {
@@ -50,7 +58,7 @@ void add_mounts(Items& items, const ContainerSpec& spec, const LxcPlacement& pla
     items.add("lxc.mount.auto", "cgroup:rw:force");
   }
   if (spec.init.empty()) {
-    items.add("lxc.mount.entry", fmt::format("{} {} none bind,ro,create=file 0 0", placement.init_program.string(),
+    items.add("lxc.mount.entry", fmt::format("{} {} none bind,ro,create=file 0 0", fstab_field(placement.init_program),
                                              std::string_view(kInitInContainer).substr(1)));
   }
   items.add("lxc.tty.max", "0");
@@ -95,7 +103,8 @@ void add_security(Items& items, const ContainerSpec& spec, const LxcPlacement& p
     items.add("lxc.apparmor.profile", "unconfined");
   }
   if (spec.privileged) {
-    // The host's root may make any device node; which of them work is decided here (Documentation/admin-guide/devices.txt).
+    // The host's root may make any device node; which of them work is decided here
+    // (Documentation/admin-guide/devices.txt).
     items.add("lxc.cgroup2.devices.deny", "a");
     for (const char* device : {"c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm",
                                "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:229 rwm"}) {

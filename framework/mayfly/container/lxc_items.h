@@ -19,9 +19,9 @@ struct LxcItem {
 
 /// Where the keeper has put things for one container.
 struct LxcPlacement {
-  std::filesystem::path rootfs;         ///< the mounted overlay
-  std::filesystem::path mount_point;    ///< any existing directory: liblxc builds the container's tree on it
-  std::filesystem::path init_program;   ///< mayfly-init as the host sees it; used when the spec names no init
+  std::filesystem::path rootfs;        ///< the mounted overlay
+  std::filesystem::path mount_point;   ///< any existing directory: liblxc builds the container's tree on it
+  std::filesystem::path init_program;  ///< mayfly-init as the host sees it; used when the spec names no init
   std::filesystem::path lxc_log;
   std::filesystem::path console_log{};  ///< empty: no console at all
   std::string cgroup;                   ///< below the cgroup2 root: `mayfly/<session>/<container>`
@@ -44,8 +44,8 @@ inline constexpr const char* kInitInContainer = "/dev/.mayfly/init";
 /// What runs as process 1. Handed to liblxc's start() and not as `lxc.init.cmd`, which liblxc would split at blanks.
 [[nodiscard]] std::vector<std::string> init_argv(const ContainerSpec& spec);
 
-/// The container's whole liblxc configuration, in the order in which liblxc has to see it. There is no `lxc.include`: the
-/// distribution's common.conf costs 2-3 ms a start and differs from release to release.
+/// The container's whole liblxc configuration, in the order in which liblxc has to see it. There is no `lxc.include`:
+/// the distribution's common.conf costs 2-3 ms a start and differs from release to release.
 [[nodiscard]] std::vector<LxcItem> lxc_items(const ContainerSpec& spec, const LxcPlacement& placement);
 
 }  // namespace mayfly

@@ -39,8 +39,8 @@ void enter_surroundings(const MonitorPlan& plan) {
     }
     // liblxc looks in /sys/class/net/<bridge>/bridge whether it is a bridge, and a sysfs mount shows the network
     // namespace that it was mounted in. The cgroup tree has to stay visible on top.
-    const int cgroups = static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, "/sys/fs/cgroup",
-                                                 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+    const int cgroups =
+        static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, "/sys/fs/cgroup", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
     if (cgroups < 0 || mount("sysfs", "/sys", "sysfs", 0, nullptr) != 0 ||
         syscall(SYS_move_mount, cgroups, "", AT_FDCWD, "/sys/fs/cgroup", MOVE_MOUNT_F_EMPTY_PATH) != 0) {
       throw SystemError("show the session's network in /sys");

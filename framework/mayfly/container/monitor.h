@@ -15,12 +15,12 @@ namespace mayfly {
 /// What a monitor process needs to start its container; made before the fork.
 struct MonitorPlan {
   std::string name;
-  std::filesystem::path lxc_path;         ///< liblxc's directory for it; anything that exists
+  std::filesystem::path lxc_path;  ///< liblxc's directory for it; anything that exists
   std::vector<LxcItem> items;
-  std::vector<std::string> init;          ///< argv of process 1
+  std::vector<std::string> init;  ///< argv of process 1
   std::span<const sock_filter> filter{};
-  std::vector<int> join_cgroups{};        ///< `cgroup.procs` files of limited version 1 cgroups
-  int network_namespace = -1;             ///< with the bridge of `lxc.net.0.link`; -1: stays in the keeper's
+  std::vector<int> join_cgroups{};  ///< `cgroup.procs` files of limited version 1 cgroups
+  int network_namespace = -1;       ///< with the bridge of `lxc.net.0.link`; -1: stays in the keeper's
 };
 
 /// Runs a container in the foreground until its init ends, then exits. For a child that a single-threaded process has

@@ -23,8 +23,8 @@ struct Release {
 };
 using Context = std::unique_ptr<std::remove_pointer_t<scmp_filter_ctx>, Release>;
 
-/// What common.seccomp of liblxc denies, too. All need capabilities of the initial user namespace, so this is the second
-/// lock for unprivileged containers and the only one for privileged ones.
+/// What common.seccomp of liblxc denies, too. All need capabilities of the initial user namespace, so this is the
+/// second lock for unprivileged containers and the only one for privileged ones.
 constexpr const char* kDenied[] = {"kexec_load",  "kexec_file_load", "open_by_handle_at",
                                    "init_module", "finit_module",    "delete_module"};
 

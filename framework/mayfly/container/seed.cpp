@@ -16,8 +16,8 @@
 namespace mayfly {
 namespace {
 
-/// Timers that start apt, man-db and friends behind a test's back; and mounts and services that fail in a user namespace or
-/// only cost time in a machine that lives for seconds. Masked units stay visible as such to `systemctl`.
+/// Timers that start apt, man-db and friends behind a test's back; and mounts and services that fail in a user
+/// namespace or only cost time in a machine that lives for seconds. Masked units stay visible as such to `systemctl`.
 constexpr const char* kMaskedUnits[] = {
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
     "fstrim.timer", "man-db.timer",

@@ -21,13 +21,13 @@ struct SeedFile {
 
 /// What the seed of one container says that isn't in its spec.
 struct SeedFacts {
-  std::string machine_id;                   ///< 32 hexadecimal digits
-  std::string address{};                    ///< on the session's bridge; empty without one
-  std::optional<std::string> resolv_conf{}; ///< nothing: the image's own stays
+  std::string machine_id;                    ///< 32 hexadecimal digits
+  std::string address{};                     ///< on the session's bridge; empty without one
+  std::optional<std::string> resolv_conf{};  ///< nothing: the image's own stays
 };
 
-/// Mount points that an image may lack; host name, hosts, resolver, machine id; for systemd the units that wait for or do what a short-lived machine has no
-/// use for, masked.
+/// Mount points that an image may lack; host name, hosts, resolver, machine id; for systemd the units that wait for or
+/// do what a short-lived machine has no use for, masked.
 [[nodiscard]] std::vector<SeedFile> seed_files(const ContainerSpec& spec, const SeedFacts& facts);
 
 /// Writes the files below `directory`, all owned by user and group `owner`.

@@ -17,13 +17,13 @@ namespace mayfly {
 
 /// A container that the keeper has started: its init runs (it hasn't necessarily booted).
 struct StartedContainer {
-  pid_t init_pid = -1;  ///< -1: it has ended already; exit_of() says why
+  pid_t init_pid = -1;    ///< -1: it has ended already; exit_of() says why
   std::string address{};  ///< IPv4 address on the session's bridge, empty without network
 };
 
-/// The test process's side of a keeper: starts `mayfly-keeper`, which owns everything from then on and undoes it when this
-/// process ends in whatever way. Thread-safe: each request has its own reply channel, so that threads start containers
-/// at the same time.
+/// The test process's side of a keeper: starts `mayfly-keeper`, which owns everything from then on and undoes it when
+/// this process ends in whatever way. Thread-safe: each request has its own reply channel, so that threads start
+/// containers at the same time.
 class KeeperClient {
  public:
   /// Starts a keeper for this process.
@@ -61,7 +61,7 @@ class KeeperClient {
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  ///< shared with build scopes
 };
 
 /// liblxc refused; what() ends with the tail of its log, since liblxc gives no other cause.
@@ -72,9 +72,9 @@ class LxcError : public Error {
 /// A session directory as `mayfly ps` and `mayfly gc` see it.
 struct SessionInfo {
   std::string id;
-  bool alive = false;      ///< the keeper holds its lease
+  bool alive = false;  ///< the keeper holds its lease
   pid_t keeper_pid = -1;
-  pid_t owner_pid = -1;    ///< the test process
+  pid_t owner_pid = -1;  ///< the test process
   std::string owner_command;
   std::int64_t started_at = 0;  ///< seconds since the epoch
   struct ContainerInfo {

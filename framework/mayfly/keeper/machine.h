@@ -38,20 +38,20 @@ struct MachineSurroundings {
 struct MachineNetwork {
   std::optional<LxcPlacement::Link> link{};
   int network_namespace = -1;
-  std::string address{};                     ///< without prefix length
+  std::string address{};  ///< without prefix length
   std::optional<std::string> resolv_conf{};
 };
 
-/// One container in the keeper: its mounts, cgroups, monitor process and init. The steps of its life are driven from outside,
-/// by the server's event loop; none of them waits, except for what ends within milliseconds.
+/// One container in the keeper: its mounts, cgroups, monitor process and init. The steps of its life are driven from
+/// outside, by the server's event loop; none of them waits, except for what ends within milliseconds.
 class Machine {
  public:
   enum class Phase {
     starting,  ///< the monitor runs, init not yet
     running,
-    dying,     ///< init has ended by itself, the monitor is about to say how
-    exited,    ///< init and monitor have ended, the rest is kept for whoever asks why
-    stopping   ///< killed
+    dying,    ///< init has ended by itself, the monitor is about to say how
+    exited,   ///< init and monitor have ended, the rest is kept for whoever asks why
+    stopping  ///< killed
   };
 
   /// Mounts the root file system and forks the monitor. A failure leaves nothing.

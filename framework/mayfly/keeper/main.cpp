@@ -1,6 +1,6 @@
-/// mayfly-keeper SOCKET OWNER RUNTIME STORE: owns everything that a test process starts, and undoes it when that process
-/// has ended in whatever way. Started by KeeperClient only; with --version by `mayfly doctor`. SOCKET and OWNER are descriptors: one end of a packet socket, and a
-/// pidfd of the test process.
+/// mayfly-keeper SOCKET OWNER RUNTIME STORE: owns everything that a test process starts, and undoes it when that
+/// process has ended in whatever way. Started by KeeperClient only; with --version by `mayfly doctor`. SOCKET and OWNER
+/// are descriptors: one end of a packet socket, and a pidfd of the test process.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
@@ -31,7 +31,8 @@ std::optional<int> descriptor(std::string_view text) {
   return fd;
 }
 
-/// Cuts all ties with the test process but the two descriptors: its terminal, its process group, its umask, its signals.
+/// Cuts all ties with the test process but the two descriptors: its terminal, its process group, its umask, its
+/// signals.
 void become_independent(int socket, int owner) {
   setsid();
   umask(022);

@@ -39,8 +39,8 @@ PrivateMounts PrivateMounts::enter() {
   if (mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) {
     throw SystemError("make the keeper's mounts private");
   }
-  UniqueFd host_run(static_cast<int>(
-      syscall(SYS_open_tree, AT_FDCWD, "/run", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)));
+  UniqueFd host_run(
+      static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, "/run", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)));
   if (!host_run) {
     throw SystemError("copy the mount of '/run'");
   }

@@ -30,7 +30,9 @@ std::vector<T> string_list(const json::value& value) {
   return list;
 }
 
-std::string text_of(const json::object& object, std::string_view key) { return std::string(object.at(key).as_string()); }
+std::string text_of(const json::object& object, std::string_view key) {
+  return std::string(object.at(key).as_string());
+}
 
 json::object limits_json(const Limits& limits) {
   json::object object;
@@ -85,8 +87,8 @@ ContainerSpec spec_from(const json::object& object) {
   return spec;
 }
 
-// One overload a message: its fields. The key "type" is the message's index in its variant, so the two ends have to be of
-// one build, which they are: the keeper is shipped with the library.
+// One overload a message: its fields. The key "type" is the message's index in its variant, so the two ends have to be
+// of one build, which they are: the keeper is shipped with the library.
 json::object fields(const request::Start& m) { return {{"spec", spec_json(m.spec)}}; }
 json::object fields(const request::Destroy& m) { return {{"name", m.name}}; }
 json::object fields(const request::ShutDown& m) { return {{"name", m.name}, {"within", m.within.count()}}; }

@@ -11,7 +11,8 @@
 namespace mayfly {
 namespace {
 
-/// A killed process with much memory takes some milliseconds to go; more than this is a process that the kernel can't end.
+/// A killed process with much memory takes some milliseconds to go; more than this is a process that the kernel can't
+/// end.
 constexpr Milliseconds kUntilKilled{3'000};
 
 std::vector<std::filesystem::path> session_directories(const Paths& paths) {

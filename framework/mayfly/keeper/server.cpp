@@ -101,14 +101,14 @@ Server::Server(int socket, UniqueFd owner, const Paths& paths)
   const std::filesystem::path lxc_path = PrivateMounts::containers() / ("." + id);
   std::filesystem::create_directory(lxc_path);
   std::error_code unknown;
-  surroundings_ = std::make_unique<MachineSurroundings>(MachineSurroundings{
-      .cgroups = cgroups_,
-      .session = id,
-      .init_program = PrivateMounts::host_path(init_program),
-      .lxc_path = lxc_path,
-      .filter = filter_,
-      .id_map = {.host_base = 0x2000'0000 + static_cast<std::uint32_t>(getpid() % 16'384) * 65'536},
-      .apparmor = std::filesystem::exists("/sys/module/apparmor/parameters/enabled", unknown)});
+  surroundings_ = std::make_unique<MachineSurroundings>(
+      MachineSurroundings{.cgroups = cgroups_,
+                          .session = id,
+                          .init_program = PrivateMounts::host_path(init_program),
+                          .lxc_path = lxc_path,
+                          .filter = filter_,
+                          .id_map = {.host_base = 0x2000'0000 + static_cast<std::uint32_t>(getpid() % 16'384) * 65'536},
+                          .apparmor = std::filesystem::exists("/sys/module/apparmor/parameters/enabled", unknown)});
   sigset_t children;
   sigemptyset(&children);
   sigaddset(&children, SIGCHLD);

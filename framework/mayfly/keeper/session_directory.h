@@ -51,8 +51,8 @@ class SessionDirectory {
 /// Reads what a session directory says; `alive` is left false.
 [[nodiscard]] SessionInfo read_session(const std::filesystem::path& directory);
 
-/// The lease of `directory` if nobody holds it, locked; else nothing. A directory without a lease is one that is being made,
-/// unless its maker (whose pid begins its id) is dead.
+/// The lease of `directory` if nobody holds it, locked; else nothing. A directory without a lease is one that is being
+/// made, unless its maker (whose pid begins its id) is dead.
 struct LeaseState {
   bool alive = false;
   UniqueFd locked{};
