@@ -91,7 +91,7 @@ StepOutcome run_ansible(const AnsibleStep& step, const StepContext& context) {
   }
   const std::filesystem::path directory = step.playbook.parent_path();
   const std::string host = container_name(context.target);
-  const TempDir files("mayfly-ansible-");
+  const TempDir files("ansible-", host_temp_directory(context.target));
   const std::filesystem::path events = files.path() / "events";
   make_ansible_home(files.path() / "home");
   const ContainerScratch scratch(context.target, true);

@@ -14,6 +14,7 @@
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/log.h"
+#include "mayfly/support/paths.h"
 
 namespace mayfly {
 
@@ -30,14 +31,30 @@ std::optional<std::string> container_cgroup(std::string_view cgroup) {
   return std::string(cgroup.substr(0, cgroup.find('/', container + 1)));
 }
 
-HostCgroup::HostCgroup(const Target& target) {
+namespace {
+
+std::optional<std::string> cgroup_of(const Target& target) {
   const auto memberships = read_file_if_exists(fmt::format("/proc/{}/cgroup", target.init_pid()));
-  if (!memberships) {
-    return;
-  }
-  const auto all = parse_cgroup_memberships(*memberships);
+  const auto all = parse_cgroup_memberships(memberships.value_or(""));
   const auto unified = std::find_if(all.begin(), all.end(), [](const auto& one) { return one.controllers.empty(); });
-  const auto own = unified == all.end() ? std::nullopt : container_cgroup(unified->path);
+  return unified == all.end() ? std::nullopt : container_cgroup(unified->path);
+}
+
+}  // namespace
+
+std::filesystem::path host_temp_directory(const Target& target) {
+  const auto cgroup = cgroup_of(target);
+  if (!cgroup) {
+    return {};
+  }
+  // A session's directory and its cgroup have the same name.
+  const std::filesystem::path session = std::filesystem::path(*cgroup).parent_path().filename();
+  const std::filesystem::path directory = Paths::from_environment().session(session.native());
+  return std::filesystem::is_directory(directory) ? directory : std::filesystem::path();
+}
+
+HostCgroup::HostCgroup(const Target& target) {
+  const auto own = cgroup_of(target);
   const auto directory =
       own ? cgroup_directory(read_file("/proc/self/mountinfo"), {.controllers = "", .path = *own}) : std::nullopt;
   if (!directory) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,10 @@ namespace mayfly {
 /// The cgroup of a Mayfly container, with its session's: "/mayfly/1234-1/web" of "/mayfly/1234-1/web/ct/init.scope".
 /// @return nothing for any other cgroup
 [[nodiscard]] std::optional<std::string> container_cgroup(std::string_view cgroup);
+
+/// Where a step's temporary files on the host belong: the session's runtime directory, which is removed with the
+/// session even when the test process is killed. Empty (the system's own place) for what is no container of Mayfly's.
+[[nodiscard]] std::filesystem::path host_temp_directory(const Target& target);
 
 /// A cgroup for programs that a step runs on the host for a container, beside the container's own: killed as a whole
 /// when it goes, and with the session when the test process is killed. Ansible's workers leave their process group

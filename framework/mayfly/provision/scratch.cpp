@@ -7,6 +7,7 @@
 
 #include "mayfly/exec/command.h"
 #include "mayfly/exec/files.h"
+#include "mayfly/provision/host_cgroup.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/log.h"
 
@@ -14,7 +15,7 @@ namespace mayfly {
 
 ContainerScratch::ContainerScratch(const Target& target, bool open_to_all)
     : target_(target), path_(fmt::format("/run/mayfly-provision-{:08x}", std::random_device{}())) {
-  const TempDir empty;
+  const TempDir empty("scratch-", host_temp_directory(target));
   std::filesystem::permissions(empty.path(), std::filesystem::perms(open_to_all ? 01777 : 0700));
   copy_in(target_, empty.path(), path_);
 }
