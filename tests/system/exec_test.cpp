@@ -122,6 +122,28 @@ TEST_F(ExecTest, KeepsTheCallerDumpable) {
   EXPECT_EQ(prctl(PR_GET_DUMPABLE), 1);
 }
 
+TEST_F(ExecTest, ShowsNothingOfTheCallerToTheContainersRoot) {
+  // Looks at each new process before it has executed its program; what it can trace it can also write to.
+  constexpr const char* kSpy = R"(
+    open(OUT, ">", "/run/spied"); $| = 1;
+    while (1) {
+      open(F, "<", "/proc/loadavg"); $last = (split " ", <F>)[4]; close(F);
+      for $pid ($last .. $last + 3) {
+        $exe = readlink("/proc/$pid/exe");
+        if ($exe =~ /system_exec/) { syswrite(OUT, "$exe "); }
+        if ($exe =~ /true$/) { $seen = 1; open(S, ">", "/run/spying"); close(S); }
+      }
+    })";
+  check(target(), {"sh", "-c", "perl -e '" + std::string(kSpy) + "' >/dev/null 2>&1 & echo $! > /run/spy"});
+  constexpr int kRuns = 400;
+  for (int i = 0; i < kRuns; ++i) {
+    ASSERT_TRUE(run(target(), {"true"}).ok());
+  }
+  sh("kill $(cat /run/spy)");
+  EXPECT_TRUE(file_status(target(), "/run/spying")) << "the spy was too slow to see anything";
+  EXPECT_EQ(read_file(target(), "/run/spied"), "");
+}
+
 TEST_F(ExecTest, CanOpenItsOutputByName) {
   const ExecResult result = sh("echo one > /dev/stdout; echo two > /dev/stderr");
   EXPECT_EQ(result.out, "one\n");

@@ -26,7 +26,9 @@ struct FileStatus {
 /// Nothing when there is no such file. @throws SystemError on any other failure
 [[nodiscard]] std::optional<FileStatus> file_status(const Target& target, const std::string& path, bool follow = true);
 
-/// @throws SystemError (ENOENT, EISDIR, ...)
+/// Only regular files; those of /proc and /sys are read by a process in the container's namespaces, but not in its pid
+/// namespace: `/proc/self`, and so `/proc/net`, don't exist for it.
+/// @throws SystemError (ENOENT, EISDIR, ENODEV for devices, FIFOs and sockets, ...)
 [[nodiscard]] std::string read_file(const Target& target, const std::string& path);
 
 /// Creates or truncates; owned by the container's root; missing parents are an error.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -307,6 +308,30 @@ pid_t start_child(Shared& shared, void (*entry)(void*), const ChildStack& stack,
   return static_cast<pid_t>(child);
 }
 
+/// Tells when a child has left the shared memory: the suspended parent goes on a little before (exec_mmap() in the kernel's
+/// fs/exec.c), while descriptors are closed on exec a little after.
+class ExecNotice {
+ public:
+  ExecNotice() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) {
+      throw SystemError("make a pipe for a command in a container");
+    }
+    reader_.reset(ends[0]);
+    writer_.reset(ends[1]);
+  }
+  void wait() {
+    writer_.reset();
+    // Not for ever: another thread may just have forked a child that holds the pipe and never executes anything.
+    constexpr int kLongestExecMs = 1'000;
+    pollfd end{.fd = reader_.get(), .events = POLLIN, .revents = 0};
+    ::poll(&end, 1, kLongestExecMs);
+  }
+
+ private:
+  UniqueFd reader_, writer_;
+};
+
 Shared shared_for(const Target& target, const std::vector<int>& cgroups) {
   const Target::State& state = target.state();
   Shared shared;
@@ -386,6 +411,7 @@ ContainerProcess ContainerProcess::start(const Target& target, const SpawnPlan& 
 
   ContainerProcess process;
   bool outer_killed = false;
+  ExecNotice executed;
   {
     const VmChildScope scope;
     const pid_t outer_pid = start_child(shared, outer, outer_stack, 0, leaf_cgroup);
@@ -397,6 +423,7 @@ ContainerProcess ContainerProcess::start(const Target& target, const SpawnPlan& 
       process.pidfd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid_, 0)));
       shared.code = process.pidfd_ ? shared.code : errno;
     }
+    executed.wait();
   }
   if (process.pid_ > 0 && (outer_killed || shared.failed != Step::none || !process.pidfd_)) {
     // Its end comes before our stack goes, which it may still use.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <mutex>
 
 #include "mayfly/support/error.h"
 
@@ -116,22 +117,44 @@ void child_exit(int status) noexcept {
 }
 
 namespace {
-/// What it was before the first child: while other threads have children, it isn't to be trusted.
-bool dumpable_at_first() {
-  static const bool dumpable = ::prctl(PR_GET_DUMPABLE) == 1;
-  return dumpable;
-}
+
+/// The attribute is the whole process's, so all threads' children have to be gone before it may come back.
+class DumpableCount {
+ public:
+  void enter() {
+    const std::lock_guard lock(mutex_);
+    if (children_++ == 0) {
+      before_ = ::prctl(PR_GET_DUMPABLE);
+      ::prctl(PR_SET_DUMPABLE, 0);
+    }
+  }
+  void leave() {
+    const std::lock_guard lock(mutex_);
+    if (--children_ == 0 && before_ == 1) {
+      ::prctl(PR_SET_DUMPABLE, 1);
+    }
+  }
+  static DumpableCount& of_this_process() {
+    static DumpableCount count;
+    return count;
+  }
+
+ private:
+  std::mutex mutex_{};
+  int children_ = 0;
+  int before_ = 0;
+};
+
 }  // namespace
 
-VmChildScope::VmChildScope() : dumpable_(dumpable_at_first()), errno_(errno) {
+VmChildScope::VmChildScope() : errno_(errno) {
   const std::uint64_t all = ~std::uint64_t{0};
   ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &signals_, sizeof all);
+  DumpableCount::of_this_process().enter();
 }
 
 VmChildScope::~VmChildScope() {
-  if (dumpable_ && ::prctl(PR_GET_DUMPABLE) != 1) {
-    ::prctl(PR_SET_DUMPABLE, 1);
-  }
+  DumpableCount::of_this_process().leave();
   ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &signals_, nullptr, sizeof signals_);
   errno = errno_;
 }

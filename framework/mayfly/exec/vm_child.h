@@ -60,9 +60,12 @@ MAYFLY_VM_CHILD inline long as_word(const T* pointer) noexcept {
   return static_cast<long>(reinterpret_cast<std::uintptr_t>(pointer));
 }
 
-/// Blocks all signals of the thread, libc's internal ones too, so that no handler of the caller ever runs in a child, and
-/// keeps the caller's "dumpable" attribute, which lives in the shared memory descriptor and is lost when a child changes its
-/// credentials.
+/// To be alive while there is a child.
+///
+/// Blocks all signals of the thread, libc's internal ones too, so that no handler of the caller ever runs in a child. And
+/// makes the process not dumpable: a child that is in the container but hasn't executed its program yet could else be traced
+/// by the container's root, and through it the caller's memory read and written (ptrace(2), "access mode checking"; runc's
+/// CVE-2016-9962). A privileged container's root is the host's, and can do that anyway.
 class VmChildScope {
  public:
   VmChildScope();
@@ -72,7 +75,6 @@ class VmChildScope {
 
  private:
   std::uint64_t signals_ = 0;
-  bool dumpable_;
   int errno_;
 };
 
