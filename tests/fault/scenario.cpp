@@ -1,9 +1,12 @@
 #include "tests/fault/scenario.h"
 
 #include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include <regex>
 
+#include "mayfly/support/deadline.h"
 #include "tests/golden/golden_file.h"
 #include "tests/support/requirements.h"
 
@@ -24,6 +27,8 @@ std::string with_names(std::string text, const fs::path& directory) {
 
 void Scenario::SetUp() {
   require_root();
+  // Orphans come to this process, not to a process 1 that may not reap, or not within a second.
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   before_ = HostSnapshot::take(paths_);
 }
 
@@ -34,7 +39,13 @@ void Scenario::TearDown() {
 }
 
 std::vector<std::string> Scenario::left() const {
-  std::vector<std::string> all = leftovers(before_, paths_);
+  std::vector<std::string> all;
+  const Deadline deadline = Deadline::after(Milliseconds(1'000));
+  do {
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+    all = leftovers(before_, paths_, Milliseconds(5));
+  } while (!all.empty() && !deadline.passed());
   for (const fs::path& gone : {paths_.runtime, paths_.locks(), paths_.staging()}) {
     if (std::error_code none; fs::exists(gone, none) && (gone == paths_.runtime || !fs::is_empty(gone))) {
       all.push_back("something in " + gone.string());

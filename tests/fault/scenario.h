@@ -42,7 +42,7 @@ class Scenario : public ::testing::Test {
   [[nodiscard]] std::filesystem::path directory() const { return temp_.path(); }
   [[nodiscard]] const Paths& paths() const { return paths_; }
   [[nodiscard]] const HostSnapshot& before() const { return before_; }
-  /// What is left within a second.
+  /// What is left after a second. Reaps all children of this process.
   [[nodiscard]] std::vector<std::string> left() const;
 
  private:

@@ -155,8 +155,8 @@ TEST_P(KilledIn, LeavesNothing) {
   } else {
     victim().kill(SIGKILL);
   }
-  EXPECT_THAT(left(), IsEmpty());
   EXPECT_EQ(victim().wait(), 128 + SIGKILL);
+  EXPECT_THAT(left(), IsEmpty());
   if (fs::exists(paths().layers())) {
     EXPECT_TRUE(fs::is_empty(paths().layers()));
   }
@@ -179,7 +179,10 @@ TEST_P(InterruptedIn, TearsDownAndSaysSo) {
   victim().kill(signal);
   EXPECT_EQ(victim().wait(), 128 + signal);
   EXPECT_THAT(left(), IsEmpty());
-  EXPECT_THAT(victim().output(), HasSubstr("mayfly: interrupted; everything was removed\n"));
+  if (phase != Phase::runs) {
+    // A running command may be the one to hear it first, and then it ends as if it had been sent to the command alone.
+    EXPECT_THAT(victim().output(), HasSubstr("mayfly: interrupted; everything was removed\n"));
+  }
   EXPECT_THAT(victim().output(), ::testing::Not(HasSubstr("error")));
 }
 
@@ -207,6 +210,7 @@ TEST_P(KilledAfter, ItsSessionBeganLeavesNothing) {
   ASSERT_TRUE(victim_->reaches([this] { return has_session(); })) << victim_->output();
   ::usleep(static_cast<useconds_t>(GetParam()) * 1000);
   victim_->kill_group(SIGKILL);
+  victim_->wait();
   EXPECT_THAT(left(), IsEmpty());
 }
 
@@ -214,6 +218,7 @@ TEST_P(KilledAfter, ItBeganLeavesNothing) {
   start_short();
   ::usleep(static_cast<useconds_t>(GetParam()) * 1000);
   victim_->kill_group(SIGKILL);
+  victim_->wait();
   EXPECT_THAT(left(), IsEmpty());
 }
 
@@ -229,6 +234,7 @@ TEST_F(SessionKill, WhileAContainerStopsLeavesNothing) {
       (void)stopping.reaches([this] { return !has_container(); });
     }
     stopping.kill(SIGKILL);
+    stopping.wait();
     EXPECT_THAT(left(), IsEmpty());
   }
 }

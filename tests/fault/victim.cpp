@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/error.h"
@@ -48,7 +49,7 @@ Victim::Victim(const std::vector<std::string>& argv, const std::map<std::string,
 Victim::~Victim() {
   if (pid_ > 0) {
     kill(SIGKILL);
-    wait();
+    ::waitpid(pid_, nullptr, 0);
   }
 }
 
@@ -96,7 +97,9 @@ void Victim::kill_group(int signal) const { ::kill(-pid_, signal); }
 
 int Victim::wait() {
   int status = 0;
-  ::waitpid(std::exchange(pid_, -1), &status, 0);
+  if (::waitpid(std::exchange(pid_, -1), &status, 0) < 0) {
+    throw SystemError("wait for a victim");
+  }
   // What it has started may have the pipe open still.
   while (read_more(Milliseconds(0))) {
   }

@@ -7,7 +7,10 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <condition_variable>
 #include <exception>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -42,6 +45,17 @@ struct InterruptGuard::State {
   std::function<void()> tear_down;
   std::array<struct sigaction, kSignals.size()> previous{};
   std::thread watcher;
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool unwound = false;
+
+  /// The end of the session makes the interrupted thread fail, which then drops its locks and temporary files. One that
+  /// is stuck isn't waited for.
+  void wait_for_unwinding() noexcept {
+    constexpr std::chrono::milliseconds kPatience{500};
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, kPatience, [this] { return unwound; });
+  }
 
   void watch() noexcept {
     unsigned char signal = 0;
@@ -55,6 +69,7 @@ struct InterruptGuard::State {
     } catch (const std::exception& error) {
       log(LogLevel::error, error.what());
     }
+    wait_for_unwinding();
     log(LogLevel::info, "interrupted; everything was removed");
     _exit(128 + signal);
   }
@@ -88,8 +103,14 @@ InterruptGuard::~InterruptGuard() {
 void InterruptGuard::leave_interrupts_to_child(bool leave) { g_ignore_interrupt = leave; }
 
 void InterruptGuard::wait_if_interrupted() const {
+  if (g_signals_seen == 0) return;
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->unwound = true;
+  }
+  state_->changed.notify_all();
   // The watcher ends the process.
-  while (g_signals_seen > 0) pause();
+  while (true) pause();
 }
 
 }  // namespace mayfly

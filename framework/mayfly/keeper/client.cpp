@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <mutex>
@@ -98,7 +99,7 @@ struct KeeperClient::State {
   pid_t keeper = -1;
   std::string session;
   std::mutex closing;
-  bool closed = false;
+  std::atomic<bool> closed{false};  ///< or about to be
 
   Reply ask(const Request& request);
   void expect_done(const Request& request);
@@ -123,6 +124,9 @@ Reply KeeperClient::State::ask(const Request& request) {
       }
       return reply;
     }
+  }
+  if (closed) {
+    throw Error(fmt::format("session '{}' has been closed, and all containers with it", session));
   }
   Error error(fmt::format("the keeper (process {}) of session '{}' has ended unexpectedly, and all containers with it",
                           keeper, session));
@@ -168,7 +172,16 @@ StartedContainer KeeperClient::start(const ContainerSpec& spec) {
   return {.init_pid = started.init, .address = started.address};
 }
 
-void KeeperClient::destroy(const std::string& name) { state_->expect_done(request::Destroy{name}); }
+void KeeperClient::destroy(const std::string& name) {
+  try {
+    state_->expect_done(request::Destroy{name});
+  } catch (const Error&) {
+    // The session's end, on another thread perhaps, removes it too.
+    if (!state_->closed) {
+      throw;
+    }
+  }
+}
 
 bool KeeperClient::shut_down(const std::string& name, Milliseconds within) {
   return std::get<reply::WentDown>(state_->ask(request::ShutDown{name, within})).by_itself;
@@ -203,7 +216,7 @@ BuildScope KeeperClient::build_scope() {
 
 void KeeperClient::close() {
   const std::lock_guard lock(state_->closing);
-  if (std::exchange(state_->closed, true) || getpid() != state_->owner) {
+  if (state_->closed.exchange(true) || getpid() != state_->owner) {
     return;
   }
   state_->expect_done(request::Close{});
