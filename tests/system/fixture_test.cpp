@@ -131,7 +131,16 @@ TEST_F(Fixture, ASuiteWhoseContainerDiesFailsEachTestAndIsStartedOnce) {
 
 TEST_F(Fixture, ASharedContainerThatHasDiedIsNoPuzzle) {
   const ProcessResult result = run_inner("InitKilled.*");
-  EXPECT_THAT(result.out, HasSubstr("the suite's container has stopped during an earlier test"));
+  EXPECT_THAT(result.out,
+              HasSubstr("the suite's container has stopped during an earlier test: init was killed by signal 9"));
+}
+
+TEST_F(Fixture, ASessionThatCannotEndCleanlyFailsTheRun) {
+  const ProcessResult result = run_inner("KeeperKilled.*");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, HasSubstr("end of Mayfly's session: "));
+  // The next session cleans up what the killed keeper has left.
+  EXPECT_TRUE(run_inner("Clean.WritesAFile").ok());
 }
 
 TEST_F(Fixture, AFailingManifestFailsItsTest) {
