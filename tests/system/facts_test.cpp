@@ -109,6 +109,12 @@ TEST_F(Facts, ChecksThatHold) {
   EXPECT_THAT(mismatches_of(CommandCheck{.argv = {"hostname"}, .stdout_contains = "facts"}), IsEmpty());
 }
 
+TEST_F(Facts, CommandChecksSeeTheProfilesEnvironment) {
+  const Check check{.what = CommandCheck{.argv = {"printenv", "ROLE"}, .stdout_contains = "web"}};
+  EXPECT_THAT(evaluate(target(), check, {{"ROLE", "web"}}).mismatches, IsEmpty());
+  EXPECT_FALSE(evaluate(target(), check).ok());
+}
+
 TEST_F(Facts, ChecksThatDont) {
   EXPECT_THAT(mismatches_of(ServiceCheck{.name = "nosuch", .running = true}), ElementsAre("there is no such service"));
   EXPECT_THAT(mismatches_of(PortCheck{.number = 4}), ElementsAre("listening: expected true, is false"));

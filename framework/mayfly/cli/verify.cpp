@@ -79,7 +79,8 @@ class Verification {
   }
 
   std::string run_checks() {
-    for (const Check& check : profile_.checks) report_.checks.push_back(evaluate(container_->target(), check));
+    for (const Check& check : profile_.checks)
+      report_.checks.push_back(evaluate(container_->target(), check, profile_.env));
     const auto held = std::count_if(report_.checks.begin(), report_.checks.end(), [](const auto& c) { return c.ok(); });
     std::string detail = fmt::format("{} of {} checks hold", held, report_.checks.size());
     if (held != std::ssize(report_.checks)) throw Failure{detail, {}};

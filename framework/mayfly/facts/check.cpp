@@ -10,6 +10,7 @@ constexpr Milliseconds kCommandWithin{60'000};
 
 struct Evaluate {
   const Target& target;
+  const std::map<std::string, std::string>& env;
 
   std::vector<std::string> operator()(const ServiceCheck& check) const {
     return mismatches(check, service(target, check.name));
@@ -28,14 +29,14 @@ struct Evaluate {
     return mismatches(check, user(target, check.name));
   }
   std::vector<std::string> operator()(const CommandCheck& check) const {
-    return mismatches(check, run(target, check.argv, {.timeout = kCommandWithin}));
+    return mismatches(check, run(target, check.argv, {.env = env, .timeout = kCommandWithin}));
   }
 };
 
 }  // namespace
 
-CheckResult evaluate(const Target& target, const Check& check) {
-  return {.title = title_of(check), .mismatches = std::visit(Evaluate{target}, check.what)};
+CheckResult evaluate(const Target& target, const Check& check, const std::map<std::string, std::string>& env) {
+  return {.title = title_of(check), .mismatches = std::visit(Evaluate{target, env}, check.what)};
 }
 
 }  // namespace mayfly

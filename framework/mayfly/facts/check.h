@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@ struct CheckResult {
 };
 
 /// Looks whether a check holds in the container now.
-[[nodiscard]] CheckResult evaluate(const Target& target, const Check& check);
+/// @param env for command checks, as ExecOptions::env: a profile's `env`
+[[nodiscard]] CheckResult evaluate(const Target& target, const Check& check,
+                                   const std::map<std::string, std::string>& env = {});
 
 }  // namespace mayfly
