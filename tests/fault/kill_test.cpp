@@ -17,6 +17,7 @@
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/file_io.h"
 #include "tests/support/host_snapshot.h"
+#include "tests/support/requirements.h"
 
 namespace mayfly {
 namespace {
@@ -70,6 +71,7 @@ class KillTest : public ::testing::TestWithParam<Victim> {
   static constexpr int kLongestLife = 200;  ///< milliseconds; a whole round of the test program takes about that
 
   void SetUp() override {
+    testing::require_root();
     // Orphans come to this process, not to a process 1 that may not reap.
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     const char* chosen = std::getenv("MAYFLY_TEST_SEED");

@@ -15,6 +15,7 @@
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/file_io.h"
 #include "tests/support/host_snapshot.h"
+#include "tests/support/requirements.h"
 
 namespace mayfly {
 namespace {
@@ -34,13 +35,19 @@ using ::testing::StartsWith;
 class KeeperTest : public ::testing::Test {
  protected:
   void SetUp() override {
+    testing::require_root();
+    if (IsSkipped() || HasFatalFailure()) {
+      return;
+    }
     before_ = HostSnapshot::take(paths_);
     keeper_ = std::make_unique<KeeperClient>(paths_);
   }
 
   void TearDown() override {
-    keeper_.reset();
-    EXPECT_THAT(leftovers(before_, paths_), IsEmpty());
+    if (keeper_) {
+      keeper_.reset();
+      EXPECT_THAT(leftovers(before_, paths_), IsEmpty());
+    }
   }
 
   static ContainerSpec spec(const std::string& name) { return {.name = name, .hostname = name, .lowers = {"/"}}; }
@@ -210,8 +217,9 @@ TEST_F(KeeperTest, SaysThatTheMachineEndedItself) {
                    "import ctypes, time; time.sleep(0.05); ctypes.CDLL(None).reboot(ctypes.c_int(" + command + "))"};
     return exit_of(keeper_->start(ending), name).reason;
   };
-  if (!std::filesystem::exists("/usr/bin/python3")) {
-    GTEST_SKIP() << "needs python3 on the host";
+  testing::require_program("python3");
+  if (IsSkipped() || HasFatalFailure()) {
+    return;
   }
   EXPECT_EQ(reboot("off", "0x4321fedc"), "the container powered itself off");
   EXPECT_EQ(reboot("again", "0x1234567"), "the container rebooted itself, which ends it");

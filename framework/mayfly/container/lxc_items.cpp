@@ -41,7 +41,7 @@ void add_identity(Items& items, const ContainerSpec& spec, const LxcPlacement& p
     items.add("lxc.environment", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   }
   for (const auto& [name, value] : spec.env) {
-    items.add("lxc.environment", name + "=" + value);
+    items.add("lxc.environment", fmt::format("{}={}", name, value));
   }
 }
 

@@ -101,6 +101,7 @@ void run_monitor(const MonitorPlan& plan, int keeper, MonitorResult& result) noe
     configure(container.get(), plan);
     std::vector<std::string> init = plan.init;
     std::vector<char*> argv;
+    argv.reserve(init.size() + 1);
     for (std::string& argument : init) {
       argv.push_back(argument.data());
     }

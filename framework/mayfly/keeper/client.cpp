@@ -176,8 +176,10 @@ void KeeperClient::destroy(const std::string& name) {
   try {
     state_->expect_done(request::Destroy{name});
   } catch (const Error&) {
-    // The session's end, on another thread perhaps, removes it too.
-    if (!state_->closed) {
+    // The session's end, on another thread perhaps, removes it too. A keeper that was killed has taken it along; that is
+    // for close() to report.
+    pollfd ended{state_->keeper_pidfd.get(), POLLIN, 0};
+    if (!state_->closed && poll(&ended, 1, 0) != 1) {
       throw;
     }
   }
@@ -216,9 +218,15 @@ BuildScope KeeperClient::build_scope() {
 
 void KeeperClient::close() {
   const std::lock_guard lock(state_->closing);
-  if (state_->closed.exchange(true) || getpid() != state_->owner) {
+  if (state_->closed || getpid() != state_->owner) {
     return;
   }
+  // Set also when this fails: there is nobody to be asked a second time. But not before, since it says that the
+  // keeper's end was wanted.
+  const struct SetOnExit {
+    std::atomic<bool>& flag;
+    ~SetOnExit() { flag = true; }
+  } closed{state_->closed};
   state_->expect_done(request::Close{});
   pollfd ended{state_->keeper_pidfd.get(), POLLIN, 0};
   while (poll(&ended, 1, -1) < 0 && errno == EINTR) {

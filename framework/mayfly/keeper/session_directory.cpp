@@ -74,7 +74,7 @@ T field(const json::object& object, std::string_view key, T otherwise) {
 
 }  // namespace
 
-SessionDirectory::SessionDirectory(const Paths& paths, std::string id) : paths_(paths), id_(std::move(id)) {
+SessionDirectory::SessionDirectory(Paths paths, std::string id) : paths_(std::move(paths)), id_(std::move(id)) {
   const std::filesystem::path unfinished = paths_.sessions() / (std::string(kUnfinished) + id_);
   try {
     make(unfinished);

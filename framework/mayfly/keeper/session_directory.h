@@ -22,7 +22,7 @@ namespace mayfly {
 /// file: a keeper must never open its own lease again.
 class SessionDirectory {
  public:
-  SessionDirectory(const Paths& paths, std::string id);
+  SessionDirectory(Paths paths, std::string id);
 
   [[nodiscard]] const std::string& id() const noexcept { return id_; }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
