@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <mutex>
+#include <utility>
 
 #include "mayfly/keeper/packet.h"
 #include "mayfly/keeper/privileges.h"

@@ -10,6 +10,8 @@
 #include <charconv>
 #include <csignal>
 #include <ctime>
+#include <type_traits>
+#include <utility>
 
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
