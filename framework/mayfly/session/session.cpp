@@ -74,7 +74,7 @@ void save_logs(KeeperClient& keeper, const std::string& name, const std::filesys
 /// A manifest tells of a full disk in its own words, if at all.
 bool is_full(const std::filesystem::path& directory) {
   struct statvfs space {};
-  constexpr std::uintmax_t kNothingFits = 64 * 1024;
+  constexpr std::uintmax_t kNothingFits = 65'536;
   return ::statvfs(directory.c_str(), &space) == 0 &&
          (space.f_bavail * space.f_frsize < kNothingFits || (space.f_files > 0 && space.f_favail == 0));
 }
