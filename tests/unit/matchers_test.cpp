@@ -28,8 +28,8 @@ template <typename Value, typename M>
 std::string failure_of(const Value& value, const M& matcher) {
   TestPartResultArray results;
   {
-    ScopedFakeTestPartResultReporter reporter(ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD,
-                                              &results);
+    const ScopedFakeTestPartResultReporter reporter(ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD,
+                                                    &results);
     EXPECT_THAT(value, matcher);
   }
   if (results.size() == 0) {
@@ -76,7 +76,7 @@ ExecResult result(std::vector<std::string> argv, int exit_code, std::string out,
           .duration = duration};
 }
 
-FileFact file_with(std::string path, std::string content, mode_t mode = S_IFREG | 0644) {
+FileFact file_with(std::string path, const std::string& content, mode_t mode = S_IFREG | 0644) {
   return {.path = std::move(path),
           .status = FileStatus{.mode = mode, .size = content.size()},
           .owner = "root",

@@ -32,8 +32,8 @@ std::string attribute(std::string_view name, std::string_view value) {
 }
 
 std::string attributes(const Totals& totals) {
-  return fmt::format(" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{}\"", totals.tests,
-                     totals.failures, totals.errors, totals.skipped, seconds(totals.duration));
+  return fmt::format(R"( tests="{}" failures="{}" errors="{}" skipped="{}" time="{}")", totals.tests, totals.failures,
+                     totals.errors, totals.skipped, seconds(totals.duration));
 }
 
 std::string element(std::string_view name, std::string_view attributes, std::string_view content) {

@@ -33,10 +33,13 @@ std::size_t sequence_length(std::string_view bytes) {
     code = (code << 6) | (byte(index) & 0x3Fu);
   }
   constexpr std::array<std::uint32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};
-  const bool allowed = code >= kSmallest[length] && code <= 0x10FFFF && !(code >= 0xD800 && code <= 0xDFFF) &&
+  const bool allowed = code >= kSmallest[length] && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF) &&
                        code != 0xFFFE && code != 0xFFFF;
   return allowed ? length : 0;
 }
+
+/// The control characters that XML 1.0 has no way to write.
+bool is_forbidden(char c) { return static_cast<std::uint8_t>(c) < 0x20 && c != '\n' && c != '\t' && c != '\r'; }
 
 /// The length of the ECMA-48 control sequence ("\x1b[31m") at the start of `bytes`, 0 when there is none.
 std::size_t escape_length(std::string_view bytes) {
@@ -59,9 +62,7 @@ std::string xml_text(std::string_view bytes, bool in_attribute) {
     }
     const std::size_t length = sequence_length(bytes.substr(at));
     const char c = bytes[at];
-    if (length > 1) {
-      text += bytes.substr(at, length);
-    } else if (length == 0) {
+    if (length == 0 || (length == 1 && is_forbidden(c))) {
       text += kReplacement;
     } else if (c == '&') {
       text += "&amp;";
@@ -76,10 +77,8 @@ std::string xml_text(std::string_view bytes, bool in_attribute) {
     } else if (c == '\r') {
       // Parsers turn a bare one into a line break.
       text += "&#13;";
-    } else if (static_cast<std::uint8_t>(c) < 0x20) {
-      text += kReplacement;
     } else {
-      text += c;
+      text += bytes.substr(at, length);
     }
     at += length == 0 ? 1 : length;
   }
