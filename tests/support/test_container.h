@@ -12,7 +12,8 @@
 
 namespace mayfly::testing {
 
-/// One container on the host's root file system, with Mayfly's own init and a keeper of its own; both are gone when it goes.
+/// One container on the host's root file system, with Mayfly's own init and a keeper of its own; both are gone when it
+/// goes.
 class TestContainer {
  public:
   /// @param adjust changes the specification before the start

@@ -151,12 +151,13 @@ TEST_F(ExecTest, CanOpenItsOutputByName) {
 }
 
 TEST_F(ExecTest, RunsAsAnotherUser) {
-  const ExecResult result = run(target(), {"sh", "-c", "id -un; id -gn; pwd; echo $HOME; echo x > /dev/stdout"},
-                                {.user = "www-data"});
+  const ExecResult result =
+      run(target(), {"sh", "-c", "id -un; id -gn; pwd; echo $HOME; echo x > /dev/stdout"}, {.user = "www-data"});
   // Debian's www-data lives in /var/www, which isn't always there.
   EXPECT_THAT(result.out, AllOf(StartsWith("www-data\nwww-data\n/"), EndsWith("\n/var/www\nx\n"))) << result.err;
   EXPECT_EQ(run(target(), {"id", "-u"}, {.user = "4711"}).out, "4711\n");
-  EXPECT_EQ(run(target(), {"grep", "CapEff", "/proc/self/status"}, {.user = "www-data"}).out, "CapEff:\t0000000000000000\n");
+  EXPECT_EQ(run(target(), {"grep", "CapEff", "/proc/self/status"}, {.user = "www-data"}).out,
+            "CapEff:\t0000000000000000\n");
 }
 
 TEST_F(ExecTest, RefusesAnUnknownUser) {
@@ -172,7 +173,9 @@ TEST_F(ExecTest, RunsInADirectory) {
 
 TEST_F(ExecTest, RefusesWhatCantBeACommand) {
   EXPECT_EQ(error_of([] { (void)run(target(), {}); }), "no command to run in the container: argv is empty");
-  EXPECT_EQ(error_of([] { (void)run(target(), {"true"}, {.env = {{"A=B", "c"}}}); }),
+  EXPECT_EQ(error_of([] {
+              (void)run(target(), {"true"}, {.env = {{"A=B", "c"}}});
+            }),
             "'A=B' is no name for an environment variable");
   EXPECT_EQ(error_of([] { (void)run(target(), {std::string("a\0b", 3)}); }),
             "an argument of a command in a container has a NUL byte in it");
@@ -181,8 +184,9 @@ TEST_F(ExecTest, RefusesWhatCantBeACommand) {
 TEST_F(ExecTest, ReportsAMissingProgramAsAShellDoes) {
   const ExecResult result = run(target(), {"nosuch"});
   EXPECT_EQ(result.exit_code, 127);
-  EXPECT_EQ(result.err, "mayfly: 'nosuch' not found in the container's PATH "
-                        "(/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)\n");
+  EXPECT_EQ(result.err,
+            "mayfly: 'nosuch' not found in the container's PATH "
+            "(/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)\n");
   EXPECT_EQ(run(target(), {"/no/such"}).err, "mayfly: '/no/such' not found in the container\n");
 }
 
@@ -191,8 +195,9 @@ TEST_F(ExecTest, ReportsWhatCantBeExecuted) {
   EXPECT_EQ(result.exit_code, 126);
   EXPECT_EQ(result.err, "mayfly: '/etc/passwd' can't be executed: Permission denied\n");
   write_file(target(), "/run/orphan", "#!/no/interpreter\n", 0755);
-  EXPECT_EQ(run(target(), {"/run/orphan"}).err,
-            "mayfly: '/run/orphan' can't be executed: its interpreter or dynamic loader doesn't exist in the container\n");
+  EXPECT_EQ(
+      run(target(), {"/run/orphan"}).err,
+      "mayfly: '/run/orphan' can't be executed: its interpreter or dynamic loader doesn't exist in the container\n");
 }
 
 TEST_F(ExecTest, RunsAScriptWithoutInterpreterLine) {
@@ -225,12 +230,12 @@ TEST_F(ExecTest, CollectsALotOfOutput) {
 
 TEST_F(ExecTest, ShowsOutputAsItComes) {
   std::string first;
-  const ExecResult result = sh("echo early; sleep 0.3; echo late",
-                               {.on_output = [&](bool is_stderr, std::string_view piece) {
-                                 if (first.empty() && !is_stderr) {
-                                   first = piece;
-                                 }
-                               }});
+  const ExecResult result =
+      sh("echo early; sleep 0.3; echo late", {.on_output = [&](bool is_stderr, std::string_view piece) {
+           if (first.empty() && !is_stderr) {
+             first = piece;
+           }
+         }});
   EXPECT_EQ(first, "early\n");
   EXPECT_EQ(result.out, "early\nlate\n");
 }
@@ -276,9 +281,13 @@ TEST_F(ExecTest, LeavesNoCgroup) {
 
 TEST_F(ExecTest, CheckThrowsWithTheOutput) {
   EXPECT_THROW(check(target(), {"false"}), CommandError);
-  EXPECT_THAT(error_of([] { check(target(), {"sh", "-c", "echo broken >&2; exit 3"}); }),
+  EXPECT_THAT(error_of([] {
+                check(target(), {"sh", "-c", "echo broken >&2; exit 3"});
+              }),
               AllOf(HasSubstr("exited with 3"), HasSubstr("broken")));
-  EXPECT_THAT(error_of([] { check(target(), {"sleep", "20"}, {.timeout = Milliseconds(100)}); }),
+  EXPECT_THAT(error_of([] {
+                check(target(), {"sleep", "20"}, {.timeout = Milliseconds(100)});
+              }),
               HasSubstr("'sleep 20' did not end within 100ms and was killed"));
 }
 
@@ -326,7 +335,8 @@ TEST(ExecPrivileged, HasInitsCapabilitiesToo) {
   const char* const kFields = "grep -hE 'CapBnd|CapPrm|CapEff|^Seccomp:' /proc/self/status";
   const ExecResult ours = run(container.target(), {"sh", "-c", kFields});
   EXPECT_THAT(ours.out, Not(IsEmpty()));
-  EXPECT_EQ(ours.out, run(container.target(), {"sh", "-c", "grep -hE 'CapBnd|CapPrm|CapEff|^Seccomp:' /proc/1/status"}).out);
+  EXPECT_EQ(ours.out,
+            run(container.target(), {"sh", "-c", "grep -hE 'CapBnd|CapPrm|CapEff|^Seccomp:' /proc/1/status"}).out);
 }
 
 TEST(ExecLimits, CountForCommands) {

@@ -77,7 +77,8 @@ TEST_F(FilesTest, NamesWhatCantBeRead) {
   EXPECT_EQ(error_of([&] { (void)read_file(target(), "/missing"); }),
             "read '/missing' in the container: No such file or directory");
   EXPECT_EQ(error_of([&] { (void)read_file(target(), "/etc"); }), "read '/etc' in the container: Is a directory");
-  EXPECT_EQ(error_of([&] { (void)read_file(target(), "/dev/zero"); }), "read '/dev/zero' in the container: No such device");
+  EXPECT_EQ(error_of([&] { (void)read_file(target(), "/dev/zero"); }),
+            "read '/dev/zero' in the container: No such device");
   EXPECT_EQ(error_of([&] { (void)read_file(target(), "etc"); }), "path 'etc' in a container has to be absolute");
 }
 
@@ -166,8 +167,10 @@ TEST_F(FilesTest, CopyingInKeepsDirectoriesThatAreThere) {
 }
 
 TEST_F(FilesTest, NamesWhatCantBeCopiedIn) {
-  EXPECT_THAT(error_of([&] { copy_in(target(), "/no/such", "/run/x"); }),
-              StartsWith("open '/no/such': No such file or directory\n  while copying '/no/such' to '/run/x' in the container"));
+  EXPECT_THAT(
+      error_of([&] { copy_in(target(), "/no/such", "/run/x"); }),
+      StartsWith(
+          "open '/no/such': No such file or directory\n  while copying '/no/such' to '/run/x' in the container"));
   std::ofstream(host_.path() / "one") << "content";
   EXPECT_THAT(error_of([&] { copy_in(target(), host_.path() / "one", "/etc"); }),
               StartsWith("write '/etc' in the container: Is a directory"));
@@ -224,8 +227,9 @@ TEST_F(FilesTest, CopyingOutStaysBelowTheRootWhileDirectoriesAreSwapped) {
   std::atomic<bool> done = false;
   std::thread swapper([&] {
     while (!done) {
-      (void)run(target(), {"sh", "-c", "for i in $(seq 50); do mv -T /run/t/d /run/t/x; mv -T /run/t/evil /run/t/d; "
-                                       "mv -T /run/t/d /run/t/evil; mv -T /run/t/x /run/t/d; done"});
+      (void)run(target(), {"sh", "-c",
+                           "for i in $(seq 50); do mv -T /run/t/d /run/t/x; mv -T /run/t/evil /run/t/d; "
+                           "mv -T /run/t/d /run/t/evil; mv -T /run/t/x /run/t/d; done"});
     }
   });
   for (int i = 0; i < 50; ++i) {

@@ -28,8 +28,9 @@ class ReadinessTest : public ::testing::Test {
   /// Waits, and returns the error's text; empty when it became ready.
   std::string wait(const std::vector<ReadyWhen>& conditions, Milliseconds within = kLong) {
     try {
-      wait_until_ready(target(), conditions, within, [&] { return container_.why(); },
-                       [&](std::string_view line) { progress_.emplace_back(line); });
+      wait_until_ready(
+          target(), conditions, within, [&] { return container_.why(); },
+          [&](std::string_view line) { progress_.emplace_back(line); });
     } catch (const NotReadyError& error) {
       return error.what();
     }
@@ -142,7 +143,8 @@ TEST_F(ReadinessTest, NamesTheJobsThatSystemdWaitsFor) {
 
 TEST_F(ReadinessTest, WaitsForAUnit) {
   fake_systemd(
-      "show*nginx) if test -e /run/up; then echo ActiveState=active; else touch /run/up; echo ActiveState=activating; fi;;");
+      "show*nginx) if test -e /run/up; then echo ActiveState=active; else touch /run/up; echo ActiveState=activating; "
+      "fi;;");
   EXPECT_EQ(wait({{.kind = ReadyWhen::Kind::unit, .text = "nginx"}}), "");
 }
 

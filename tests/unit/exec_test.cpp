@@ -44,7 +44,9 @@ TEST(FindAccount, PrefersANameThatLooksLikeANumber) {
   EXPECT_THAT(find_account(kPasswd, kGroup, "1000"), Optional(Field(&Account::uid, 2000U)));
 }
 
-TEST(FindAccount, FindsByNumber) { EXPECT_THAT(find_account(kPasswd, kGroup, "65534"), Optional(Field(&Account::name, "nobody"))); }
+TEST(FindAccount, FindsByNumber) {
+  EXPECT_THAT(find_account(kPasswd, kGroup, "65534"), Optional(Field(&Account::name, "nobody")));
+}
 
 TEST(FindAccount, TakesANumberThatNobodyHas) {
   const auto account = find_account(kPasswd, kGroup, "4711");

@@ -22,6 +22,7 @@ struct Account {
 /// Looks up a name, or else a number. A number that no line has is an account all the same: group of the same number,
 /// home `/`.
 /// @return nothing when there is no such name
-[[nodiscard]] std::optional<Account> find_account(std::string_view passwd, std::string_view group, std::string_view user);
+[[nodiscard]] std::optional<Account> find_account(std::string_view passwd, std::string_view group,
+                                                  std::string_view user);
 
 }  // namespace mayfly

@@ -53,9 +53,7 @@ class TerminalRelay {
  public:
   explicit TerminalRelay(int master) : master_(master) {}
 
-  [[nodiscard]] pollfd keys() const {
-    return {keys_ended_ || !pending_.empty() ? -1 : STDIN_FILENO, POLLIN, 0};
-  }
+  [[nodiscard]] pollfd keys() const { return {keys_ended_ || !pending_.empty() ? -1 : STDIN_FILENO, POLLIN, 0}; }
   [[nodiscard]] pollfd screen() const {
     return {hung_up_ ? -1 : master_, static_cast<short>(pending_.empty() ? POLLIN : POLLIN | POLLOUT), 0};
   }

@@ -19,7 +19,7 @@ struct ExecOptions {
   std::map<std::string, std::string> env{};  ///< added to the clean environment
   std::string cwd{};                         ///< empty: `/`, or the user's home when `user` is set
   std::string user{};                        ///< name or number, from the container's own /etc/passwd; empty: root
-  std::optional<Milliseconds> timeout{};     ///< then the command's whole tree is killed, even what has left its session
+  std::optional<Milliseconds> timeout{};  ///< then the command's whole tree is killed, even what has left its session
   /// Called with each piece of output as it comes (true: standard error); it is collected all the same.
   std::function<void(bool is_stderr, std::string_view piece)> on_output{};
 };
@@ -27,10 +27,10 @@ struct ExecOptions {
 /// What a command in a container gave back.
 struct ExecResult {
   std::vector<std::string> argv{};
-  int exit_code = 0;      ///< 128 + n when signal n ended it; 127 not found, 126 can't be executed (as a shell has it)
-  bool timed_out = false; ///< the deadline passed and the tree was killed
-  std::string out{};      ///< standard output
-  std::string err{};      ///< standard error
+  int exit_code = 0;       ///< 128 + n when signal n ended it; 127 not found, 126 can't be executed (as a shell has it)
+  bool timed_out = false;  ///< the deadline passed and the tree was killed
+  std::string out{};       ///< standard output
+  std::string err{};       ///< standard error
   Milliseconds duration{0};
   [[nodiscard]] bool ok() const noexcept { return exit_code == 0 && !timed_out; }
 };

@@ -52,9 +52,12 @@ SpawnPlan plan_command(const Target& target, const std::vector<std::string>& arg
     plan.cwd = plan.account.home;
     plan.fallback_cwd = "/";
   }
-  std::map<std::string, std::string> environment{
-      {"PATH", kPath},          {"HOME", plan.account.home}, {"USER", plan.account.name}, {"LOGNAME", plan.account.name},
-      {"LANG", "C.UTF-8"}, {"TERM", "dumb"}};
+  std::map<std::string, std::string> environment{{"PATH", kPath},
+                                                 {"HOME", plan.account.home},
+                                                 {"USER", plan.account.name},
+                                                 {"LOGNAME", plan.account.name},
+                                                 {"LANG", "C.UTF-8"},
+                                                 {"TERM", "dumb"}};
   for (const auto& [name, value] : options.env) {
     if (name.empty() || name.find('=') != std::string::npos) {
       throw Error(fmt::format("'{}' is no name for an environment variable", name));
@@ -82,8 +85,10 @@ ExecFailure explain_exec_failure(const Target& target, const SpawnPlan& plan, in
   }
   const auto exists = [&](const std::string& path) { return path.starts_with('/') && file_status(target, path); };
   if (std::any_of(plan.candidates.begin(), plan.candidates.end(), exists)) {
-    return {kNotFound, fmt::format("mayfly: '{}' can't be executed: its interpreter or dynamic loader doesn't exist in the "
-                                   "container\n", program)};
+    return {kNotFound,
+            fmt::format("mayfly: '{}' can't be executed: its interpreter or dynamic loader doesn't exist in the "
+                        "container\n",
+                        program)};
   }
   if (program.find('/') != std::string::npos) {
     return {kNotFound, fmt::format("mayfly: '{}' not found in the container\n", program)};

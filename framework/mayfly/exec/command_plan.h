@@ -13,8 +13,8 @@ namespace mayfly {
 [[nodiscard]] SpawnPlan plan_command(const Target& target, const std::vector<std::string>& argv,
                                      const ExecOptions& options);
 
-/// Why a program could not be executed, as a shell reports it: a line for standard error and the exit code, 127 when there is
-/// no such program, else 126.
+/// Why a program could not be executed, as a shell reports it: a line for standard error and the exit code, 127 when
+/// there is no such program, else 126.
 struct ExecFailure {
   int exit_code = 0;
   std::string line;  ///< "mayfly: 'foo' not found in PATH (/usr/bin:/bin)"

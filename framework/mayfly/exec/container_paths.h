@@ -11,7 +11,8 @@ namespace mayfly {
 /// @throws Error when a container's path isn't absolute or has a NUL byte in it
 void require_absolute(const std::string& path);
 
-/// Opens a path below the container's root, as the container would resolve it, but never outside of it (RESOLVE_IN_ROOT).
+/// Opens a path below the container's root, as the container would resolve it, but never outside of it
+/// (RESOLVE_IN_ROOT).
 /// @return the descriptor, O_CLOEXEC, or -errno
 [[nodiscard]] int open_in_root(const Target& target, const std::string& path, std::uint64_t flags);
 

@@ -63,8 +63,7 @@ MAYFLY_VM_CHILD int make_file(const ChildEntry& entry, const Batch& batch) noexc
     return static_cast<int>(-fd);
   }
   while (true) {
-    const long size =
-        child_call(SYS_read, entry.source, as_word(batch.buffer), static_cast<long>(batch.buffer_size));
+    const long size = child_call(SYS_read, entry.source, as_word(batch.buffer), static_cast<long>(batch.buffer_size));
     if (size == -EINTR) {
       continue;
     }

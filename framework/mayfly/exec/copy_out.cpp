@@ -20,8 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Everything goes from directory descriptor to name, one component at a time and never through a symlink: the container may
-// swap what it likes while it is being read, on either side of the copy.
+// Everything goes from directory descriptor to name, one component at a time and never through a symlink: the container
+// may swap what it likes while it is being read, on either side of the copy.
 
 constexpr int kMaxDepth = 200;
 constexpr mode_t kPermissions = 0777;  // no set-user-ID bits: the copies belong to the caller
@@ -46,7 +46,8 @@ struct Place {
 
 /// Turns an O_PATH descriptor into a real one, of the same file.
 UniqueFd reopen(const UniqueFd& found, int flags, const Place& place) {
-  UniqueFd file(::open(fmt::format("/proc/self/fd/{}", found.get()).c_str(), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  UniqueFd file(
+      ::open(fmt::format("/proc/self/fd/{}", found.get()).c_str(), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!file) {
     throw_reading(place, errno);
   }
@@ -183,8 +184,9 @@ void copy_out(const Target& target, const std::string& from, const fs::path& to)
     throw SystemError(fmt::format("make '{}'", destination.parent_path().string()), failed.value());
   }
   const UniqueFd parent = open_file(destination.parent_path(), O_RDONLY | O_DIRECTORY);
-  in_context(fmt::format("copying '{}' in the container to '{}'", from, to.string()),
-             [&] { copy_entry(found, parent.get(), destination.filename().string(), {from, destination}, 0); });
+  in_context(fmt::format("copying '{}' in the container to '{}'", from, to.string()), [&] {
+    copy_entry(found, parent.get(), destination.filename().string(), {from, destination}, 0);
+  });
 }
 
 }  // namespace mayfly

@@ -15,7 +15,8 @@
 namespace {
 
 constexpr const char* kUsage =
-    "usage: mayfly-enter --init PID [--user USER] [--cwd DIR] [--env NAME=VALUE]... [--timeout DURATION] -- COMMAND...\n";
+    "usage: mayfly-enter --init PID [--user USER] [--cwd DIR] [--env NAME=VALUE]... [--timeout DURATION] -- "
+    "COMMAND...\n";
 /// The command wasn't started: what env(1), chroot(1) and container tools use.
 constexpr int kNotEntered = 125;
 
@@ -43,9 +44,10 @@ void add_variable(mayfly::ExecOptions& options, std::string_view text) {
 }
 
 Request parse(int argc, char** argv) {
-  constexpr option kOptions[] = {{"init", required_argument, nullptr, 'i'}, {"user", required_argument, nullptr, 'u'},
-                                 {"cwd", required_argument, nullptr, 'c'},  {"env", required_argument, nullptr, 'e'},
-                                 {"timeout", required_argument, nullptr, 't'}, {nullptr, 0, nullptr, 0}};
+  constexpr option kOptions[] = {
+      {"init", required_argument, nullptr, 'i'},    {"user", required_argument, nullptr, 'u'},
+      {"cwd", required_argument, nullptr, 'c'},     {"env", required_argument, nullptr, 'e'},
+      {"timeout", required_argument, nullptr, 't'}, {nullptr, 0, nullptr, 0}};
   Request request;
   opterr = 0;
   // "+": the command's own options are none of ours, even without "--".

@@ -7,9 +7,9 @@
 
 namespace mayfly {
 
-/// A command's own cgroup, `.mayfly-<pid>-<n>` beside the container's processes: whatever the command starts stays in it,
-/// even what leaves its session, so that a deadline can kill all of it. Removed when it goes and nothing runs in it; with
-/// background processes in it, by a later command's, or with the container.
+/// A command's own cgroup, `.mayfly-<pid>-<n>` beside the container's processes: whatever the command starts stays in
+/// it, even what leaves its session, so that a deadline can kill all of it. Removed when it goes and nothing runs in
+/// it; with background processes in it, by a later command's, or with the container.
 class ExecCgroup {
  public:
   /// An empty one (fd() is -1) where cgroup v2 isn't mounted.

@@ -44,8 +44,8 @@ MAYFLY_VM_CHILD int read_inside(void* argument) {
     return static_cast<int>(-fd);
   }
   while (request.done < request.size) {
-    const long size =
-        child_call(SYS_read, fd, as_word(request.buffer + request.done), static_cast<long>(request.size - request.done));
+    const long size = child_call(SYS_read, fd, as_word(request.buffer + request.done),
+                                 static_cast<long>(request.size - request.done));
     if (size == -EINTR) {
       continue;
     }

@@ -34,12 +34,12 @@ struct FileStatus {
 /// Creates or truncates; owned by the container's root; missing parents are an error.
 void write_file(const Target& target, const std::string& path, std::string_view content, mode_t mode = 0644);
 
-/// Copies a file or a tree from the host; owners become the container's root, modes and symlinks (as such) are kept. Missing
-/// parent directories are made.
+/// Copies a file or a tree from the host; owners become the container's root, modes and symlinks (as such) are kept.
+/// Missing parent directories are made.
 void copy_in(const Target& target, const std::filesystem::path& from, const std::string& to);
 
-/// Copies a file or a tree to the host; owned by the caller; device nodes and sockets are left out. Symlinks are copied as
-/// symlinks and never followed below `from`.
+/// Copies a file or a tree to the host; owned by the caller; device nodes and sockets are left out. Symlinks are copied
+/// as symlinks and never followed below `from`.
 void copy_out(const Target& target, const std::string& from, const std::filesystem::path& to);
 
 }  // namespace mayfly

@@ -10,9 +10,9 @@
 
 namespace mayfly {
 
-/// The caller's ends of a command's three pipes: feeds stdin and collects the output at the same time, so that neither side
-/// waits for the other, until the command itself ends. Children that it leaves behind may hold the pipes for as long as they
-/// like.
+/// The caller's ends of a command's three pipes: feeds stdin and collects the output at the same time, so that neither
+/// side waits for the other, until the command itself ends. Children that it leaves behind may hold the pipes for as
+/// long as they like.
 class OutputPump {
  public:
   using OnOutput = std::function<void(bool is_stderr, std::string_view piece)>;

@@ -82,7 +82,8 @@ std::vector<CgroupMembership> parse_cgroup_memberships(std::string_view proc_cgr
     const std::size_t first = line.find(':');
     const std::size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
     if (second != std::string_view::npos) {
-      memberships.push_back({std::string(line.substr(first + 1, second - first - 1)), std::string(line.substr(second + 1))});
+      memberships.push_back(
+          {std::string(line.substr(first + 1, second - first - 1)), std::string(line.substr(second + 1))});
     }
   }
   return memberships;
@@ -96,7 +97,8 @@ std::optional<std::string> cgroup_directory(std::string_view mountinfo, const Cg
     const auto fields = words(take_line(mountinfo));
     // "36 35 98:0 ROOT MOUNT_POINT OPTIONS [TAG...] - TYPE SOURCE SUPER_OPTIONS"
     const auto separator = std::find(fields.begin(), fields.end(), "-");
-    if (fields.end() - separator < 4 || separator[1] != type || (!controller.empty() && !lists(separator[3], controller))) {
+    if (fields.end() - separator < 4 || separator[1] != type ||
+        (!controller.empty() && !lists(separator[3], controller))) {
       continue;
     }
     std::string_view root = fields[3];

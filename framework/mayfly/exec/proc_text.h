@@ -36,8 +36,8 @@ struct CgroupMembership {
 };
 [[nodiscard]] std::vector<CgroupMembership> parse_cgroup_memberships(std::string_view proc_cgroup);
 
-/// Where a cgroup is in the file system, from `/proc/self/mountinfo`; nothing when its hierarchy isn't mounted or is mounted
-/// from a point below.
+/// Where a cgroup is in the file system, from `/proc/self/mountinfo`; nothing when its hierarchy isn't mounted or is
+/// mounted from a point below.
 [[nodiscard]] std::optional<std::string> cgroup_directory(std::string_view mountinfo, const CgroupMembership& cgroup);
 
 /// The value of a `Name:\tvalue` line of `/proc/PID/status`; empty when there is none.

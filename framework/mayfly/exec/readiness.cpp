@@ -52,7 +52,11 @@ class ProgressClock {
 class Waiter {
  public:
   Waiter(const Target& target, const std::vector<ReadyWhen>& conditions, Milliseconds within, const Progress& progress)
-      : target_(target), conditions_(conditions), within_(within), deadline_(Deadline::after(within)), clock_(progress) {}
+      : target_(target),
+        conditions_(conditions),
+        within_(within),
+        deadline_(Deadline::after(within)),
+        clock_(progress) {}
 
   void wait_for(const ReadyWhen& condition) {
     using std::chrono::microseconds;

@@ -84,8 +84,8 @@ std::string still_starting(const Target& target) {
 }
 
 ReadyLook look_at_systemd(const Target& target, const std::string& wanted, Milliseconds at_most) {
-  // Its own socket is there from when it can be asked. systemctl then sleeps until the last start job has ended, which is
-  // faster and cheaper than asking again and again.
+  // Its own socket is there from when it can be asked. systemctl then sleeps until the last start job has ended, which
+  // is faster and cheaper than asking again and again.
   if (!file_status(target, "/run/systemd/private")) {
     return {Answer::not_yet, "systemd has not begun to start units"};
   }
@@ -110,8 +110,8 @@ ReadyLook look_at_systemd(const Target& target, const std::string& wanted, Milli
 }
 
 ReadyLook look_at_unit(const Target& target, const std::string& unit, Milliseconds at_most) {
-  const ExecResult asked = run(target, {"systemctl", "show", "-p", "LoadState,ActiveState,SubState,Result", unit},
-                               {.timeout = at_most});
+  const ExecResult asked =
+      run(target, {"systemctl", "show", "-p", "LoadState,ActiveState,SubState,Result", unit}, {.timeout = at_most});
   if (asked.exit_code == kNotFound) {
     return {Answer::never, fmt::format("unit '{}' can't be asked for: the container has no 'systemctl'", unit)};
   }
@@ -154,10 +154,9 @@ ReadyLook look_at_command(const Target& target, const ReadyWhen& condition, Mill
     return {Answer::holds};
   }
   const std::string output = tail(trimmed(result.err.empty() ? result.out : result.err), 3);
-  return {Answer::not_yet,
-          fmt::format("{} {}{}", describe(condition),
-                      result.timed_out ? "didn't end" : fmt::format("exits with {}", result.exit_code),
-                      output.empty() ? "" : ":" + indented(output))};
+  return {Answer::not_yet, fmt::format("{} {}{}", describe(condition),
+                                       result.timed_out ? "didn't end" : fmt::format("exits with {}", result.exit_code),
+                                       output.empty() ? "" : ":" + indented(output))};
 }
 
 }  // namespace

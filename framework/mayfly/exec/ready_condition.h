@@ -12,7 +12,8 @@ namespace mayfly {
 struct ReadyLook {
   enum class Answer { holds, not_yet, never };
   Answer answer = Answer::not_yet;
-  std::string seen{};  ///< what is instead: "port 80 isn't listening", with the cause on further lines where there is one
+  std::string
+      seen{};  ///< what is instead: "port 80 isn't listening", with the cause on further lines where there is one
 };
 
 /// Looks once, for at most `at_most`. Ports and files are looked at from outside and cost microseconds; the rest runs a

@@ -61,11 +61,13 @@ std::vector<SoftLimit> default_limits() {
     rlim_t soft, hard;
   };
   // More open files than systemd allows make old daemons close millions of descriptors.
-  constexpr Default kDefaults[] = {
-      {RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY},  {RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY},
-      {RLIMIT_DATA, RLIM_INFINITY, RLIM_INFINITY}, {RLIMIT_STACK, 8 * 1024 * 1024, RLIM_INFINITY},
-      {RLIMIT_CORE, 0, RLIM_INFINITY},             {RLIMIT_NOFILE, 1024, 524'288},
-      {RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY}};
+  constexpr Default kDefaults[] = {{RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY},
+                                   {RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY},
+                                   {RLIMIT_DATA, RLIM_INFINITY, RLIM_INFINITY},
+                                   {RLIMIT_STACK, 8 * 1024 * 1024, RLIM_INFINITY},
+                                   {RLIMIT_CORE, 0, RLIM_INFINITY},
+                                   {RLIMIT_NOFILE, 1024, 524'288},
+                                   {RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY}};
   std::vector<SoftLimit> limits;
   for (const Default& wanted : kDefaults) {
     rlimit now{};
@@ -243,8 +245,8 @@ MAYFLY_VM_CHILD void outer(void* argument) noexcept {
   Shared& shared = *static_cast<Shared*>(argument);
   reset_signal_handlers();
   enter(shared, 0);
-  // With CLONE_PARENT the caller is the program's parent. This process must not be: were it killed first, the program would
-  // go to the host's process 1, and the container could not end before that has reaped it.
+  // With CLONE_PARENT the caller is the program's parent. This process must not be: were it killed first, the program
+  // would go to the host's process 1, and the container could not end before that has reaped it.
   VmClone clone{.flags = CLONE_PARENT | CLONE_PARENT_SETTID,
                 .stack_lowest = shared.inner_stack,
                 .parent_tid = &shared.inner_pid,
@@ -287,8 +289,8 @@ siginfo_t reap(pid_t child) {
 
 /// Starts `entry` as a child in `cgroup_fd`.
 pid_t start_child(Shared& shared, void (*entry)(void*), const ChildStack& stack, std::uint64_t flags, int cgroup_fd) {
-  VmClone clone{.flags = flags, .stack_lowest = stack.lowest(), .cgroup_fd = cgroup_fd, .entry = entry,
-                .argument = &shared};
+  VmClone clone{
+      .flags = flags, .stack_lowest = stack.lowest(), .cgroup_fd = cgroup_fd, .entry = entry, .argument = &shared};
   long child = vm_clone(clone);
   if (child == -ENOSYS && cgroup_fd >= 0) {
     // Then it moves itself.
@@ -308,8 +310,8 @@ pid_t start_child(Shared& shared, void (*entry)(void*), const ChildStack& stack,
   return static_cast<pid_t>(child);
 }
 
-/// Tells when a child has left the shared memory: the suspended parent goes on a little before (exec_mmap() in the kernel's
-/// fs/exec.c), while descriptors are closed on exec a little after.
+/// Tells when a child has left the shared memory: the suspended parent goes on a little before (exec_mmap() in the
+/// kernel's fs/exec.c), while descriptors are closed on exec a little after.
 class ExecNotice {
  public:
   ExecNotice() {
@@ -494,7 +496,8 @@ void ContainerProcess::end() noexcept {
   if (pid_ > 0) {
     kill();
     siginfo_t info{};
-    while (::waitid(P_PID, static_cast<id_t>(std::exchange(pid_, -1)), &info, WEXITED | __WALL) != 0 && errno == EINTR) {
+    while (::waitid(P_PID, static_cast<id_t>(std::exchange(pid_, -1)), &info, WEXITED | __WALL) != 0 &&
+           errno == EINTR) {
     }
   }
 }

@@ -16,13 +16,13 @@ namespace mayfly {
 /// A process to be started in a container, as a value.
 struct SpawnPlan {
   std::vector<std::string> argv;
-  std::vector<std::string> environment;       ///< "NAME=value"
-  std::vector<std::string> candidates;        ///< paths to execute: the first that exists is it (execvp(3))
+  std::vector<std::string> environment;  ///< "NAME=value"
+  std::vector<std::string> candidates;   ///< paths to execute: the first that exists is it (execvp(3))
   Account account{.name = "root", .groups = {0}};
   std::string cwd = "/";
-  std::string fallback_cwd{};                 ///< when `cwd` can't be entered; empty: that is an error
+  std::string fallback_cwd{};  ///< when `cwd` can't be entered; empty: that is an error
   std::array<int, 3> stdio{-1, -1, -1};
-  bool controlling_terminal = false;          ///< stdio[0] is a terminal, and becomes the new session's
+  bool controlling_terminal = false;  ///< stdio[0] is a terminal, and becomes the new session's
 };
 
 /// The paths that execvp(3) would try for `program` with the given PATH.
@@ -31,9 +31,9 @@ struct SpawnPlan {
 /// A process in a container whose parent is the caller. Killed and reaped when it goes.
 class ContainerProcess {
  public:
-  /// Starts the plan's program as a member of `leaf_cgroup` (-1: of the caller's), in all of the container's namespaces and
-  /// below its limits, with init's capability bounds and system call filter, in a session of its own, umask 022, default
-  /// signal handlers and soft resource limits, and no open file but its stdio. It dies with the calling thread.
+  /// Starts the plan's program as a member of `leaf_cgroup` (-1: of the caller's), in all of the container's namespaces
+  /// and below its limits, with init's capability bounds and system call filter, in a session of its own, umask 022,
+  /// default signal handlers and soft resource limits, and no open file but its stdio. It dies with the calling thread.
   ///
   /// A program that can't be executed is no exception: see exec_error().
   /// @throws Error when the container has stopped, SystemError naming the step that failed
@@ -61,8 +61,8 @@ class ContainerProcess {
   int exec_error_ = 0;
 };
 
-/// Calls `work` as the container's root in its namespaces (not its pid namespace), in a child that shares memory and, with
-/// `share_files`, descriptors; the rules of vm_child.h hold for it. The calling thread waits.
+/// Calls `work` as the container's root in its namespaces (not its pid namespace), in a child that shares memory and,
+/// with `share_files`, descriptors; the rules of vm_child.h hold for it. The calling thread waits.
 /// @return what `work` returned: 0 or an errno
 /// @throws Error when the container has stopped
 int call_in_container(const Target& target, int (*work)(void*), void* argument, bool share_files = false);

@@ -24,8 +24,9 @@ int differing_namespaces(const std::string& process) {
     int flag;
   };
   // Not the time namespace: a child that shares memory can't enter one (EUSERS), and Mayfly makes none.
-  constexpr Kind kKinds[] = {{"user", CLONE_NEWUSER}, {"mnt", CLONE_NEWNS},     {"pid", CLONE_NEWPID}, {"net", CLONE_NEWNET},
-                             {"uts", CLONE_NEWUTS},   {"ipc", CLONE_NEWIPC}, {"cgroup", CLONE_NEWCGROUP}};
+  constexpr Kind kKinds[] = {{"user", CLONE_NEWUSER},    {"mnt", CLONE_NEWNS},  {"pid", CLONE_NEWPID},
+                             {"net", CLONE_NEWNET},      {"uts", CLONE_NEWUTS}, {"ipc", CLONE_NEWIPC},
+                             {"cgroup", CLONE_NEWCGROUP}};
   int flags = 0;
   for (const Kind& kind : kKinds) {
     struct stat theirs {

@@ -17,8 +17,8 @@ class StoppedError : public Error {
   using Error::Error;
 };
 
-/// A running container as seen from outside: what is needed to enter it, read from its init's /proc entry once. Cheap to
-/// copy; copies share the descriptors.
+/// A running container as seen from outside: what is needed to enter it, read from its init's /proc entry once. Cheap
+/// to copy; copies share the descriptors.
 ///
 /// The init's pidfd pins the identity: when it has died, entering fails with "container has stopped" and never reaches
 /// another process that got the same pid.

@@ -17,7 +17,8 @@ struct Target::State {
   UniqueFd root;
   int namespaces = 0;  ///< CLONE_NEW* of those that differ from ours: entering one's own user namespace is an error
   IdTranslation users, groups;
-  std::uint64_t capabilities = 0;  ///< init's bounding set: entering a user namespace gives all, so it has to be cut again
+  std::uint64_t capabilities =
+      0;  ///< init's bounding set: entering a user namespace gives all, so it has to be cut again
   bool no_new_privileges = false;
 
   UniqueFd cgroup;                   ///< its cgroup v2 directory; none when that isn't mounted here

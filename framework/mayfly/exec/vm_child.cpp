@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::size_t kGuard = 64 * 1024;  // a page of any size that Linux has on our architectures
 
-/// The child goes on with `entry(argument)` on its own stack and never comes back here: a plain system call wrapper would
-/// return in the child to a frame that isn't on its stack.
+/// The child goes on with `entry(argument)` on its own stack and never comes back here: a plain system call wrapper
+/// would return in the child to a frame that isn't on its stack.
 MAYFLY_VM_CHILD long clone3_and_call(clone_args* args, void (*entry)(void*), void* argument) noexcept {
 #if defined(__x86_64__)
   long result = SYS_clone3;
@@ -73,7 +73,8 @@ MAYFLY_VM_CHILD int trampoline(void* argument) noexcept {
 }  // namespace
 
 ChildStack::ChildStack()
-    : mapping_(::mmap(nullptr, kGuard + kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0)) {
+    : mapping_(
+          ::mmap(nullptr, kGuard + kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0)) {
   if (mapping_ == MAP_FAILED) {
     throw SystemError("map a stack for a child");
   }
@@ -100,8 +101,8 @@ long vm_clone(const VmClone& clone) noexcept {
   }
   // Seccomp profiles of container engines answer ENOSYS to clone3(2), whose flags they can't look at.
   Trampoline target{clone.entry, clone.argument};
-  const int id = ::clone(trampoline, static_cast<char*>(clone.stack_lowest) + ChildStack::kSize, static_cast<int>(flags),
-                         &target, clone.parent_tid);
+  const int id = ::clone(trampoline, static_cast<char*>(clone.stack_lowest) + ChildStack::kSize,
+                         static_cast<int>(flags), &target, clone.parent_tid);
   return id < 0 ? -errno : id;
 }
 

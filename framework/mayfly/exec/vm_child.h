@@ -8,11 +8,11 @@
 
 namespace mayfly {
 
-// Children that share the caller's memory while the calling thread is suspended, as vfork(2) makes them: no page tables to
-// copy, so the cost doesn't grow with the test process, and the child hands back what went wrong by writing it down.
+// Children that share the caller's memory while the calling thread is suspended, as vfork(2) makes them: no page tables
+// to copy, so the cost doesn't grow with the test process, and the child hands back what went wrong by writing it down.
 //
-// Code in such a child may use raw system calls and memory prepared by the caller, and nothing else: another thread may hold
-// any lock, and libc's setuid() and friends would change the caller's threads.
+// Code in such a child may use raw system calls and memory prepared by the caller, and nothing else: another thread may
+// hold any lock, and libc's setuid() and friends would change the caller's threads.
 
 /// For functions that run in such a child: sanitizers would take its stack for a wild one.
 #define MAYFLY_VM_CHILD [[gnu::no_sanitize_address, gnu::no_sanitize_thread, gnu::no_sanitize_undefined]]
@@ -33,8 +33,8 @@ class ChildStack {
   void* lowest_;
 };
 
-/// clone3(2) with CLONE_VM and CLONE_VFORK. The child starts with all signals blocked if the caller has them blocked, and
-/// must end by execve(2) or child_exit().
+/// clone3(2) with CLONE_VM and CLONE_VFORK. The child starts with all signals blocked if the caller has them blocked,
+/// and must end by execve(2) or child_exit().
 struct VmClone {
   std::uint64_t flags = 0;  ///< more CLONE_* flags
   void* stack_lowest = nullptr;
@@ -62,10 +62,10 @@ MAYFLY_VM_CHILD inline long as_word(const T* pointer) noexcept {
 
 /// To be alive while there is a child.
 ///
-/// Blocks all signals of the thread, libc's internal ones too, so that no handler of the caller ever runs in a child. And
-/// makes the process not dumpable: a child that is in the container but hasn't executed its program yet could else be traced
-/// by the container's root, and through it the caller's memory read and written (ptrace(2), "access mode checking"; runc's
-/// CVE-2016-9962). A privileged container's root is the host's, and can do that anyway.
+/// Blocks all signals of the thread, libc's internal ones too, so that no handler of the caller ever runs in a child.
+/// And makes the process not dumpable: a child that is in the container but hasn't executed its program yet could else
+/// be traced by the container's root, and through it the caller's memory read and written (ptrace(2), "access mode
+/// checking"; runc's CVE-2016-9962). A privileged container's root is the host's, and can do that anyway.
 class VmChildScope {
  public:
   VmChildScope();
