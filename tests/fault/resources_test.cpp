@@ -143,6 +143,37 @@ TEST_F(TooFewPrivileges, OfARootWithoutItsCapabilities) {
               3);
 }
 
+TEST_F(TooFewPrivileges, ToWriteControlGroups) {
+  profile("");
+  constexpr const char* kScript = R"(awk '$3 == "cgroup2" { print $2 }' /proc/mounts | while read -r place; do
+  mount -o remount,bind,ro "$place" || exit 99
+done
+exec "$@")";
+  const ProcessResult result =
+      run_process({"/bin/sh", "-c", kScript, "sh", MAYFLY_COMMAND, "run", "web.toml", "--", "true"},
+                  {.env = environment(), .cwd = directory(), .private_mounts = true});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.err,
+              AllOf(HasSubstr("mayfly: error: cgroup2 directory '"), HasSubstr("' can't be written: Read-only"),
+                    HasSubstr("hint: inside a container, run that one privileged")));
+}
+
+TEST_F(BrokenInstallation, WithoutSlirp4netns) {
+  profile("network = \"nat\"\n");
+  expect_seen(mayfly({"run", "web.toml", "--", "true"}, {.env = {{"PATH", "/nowhere"}}}), 3);
+}
+
+TEST_F(BrokenInstallation, WithoutAnsible) {
+  write_file(directory() / "site.yml", "- hosts: all\n");
+  profile("[[provision]]\nansible = \"site.yml\"\n");
+  expect_seen(mayfly({"run", "web.toml", "--", "true"}, {.env = {{"PATH", "/nowhere"}}}), 3);
+}
+
+TEST_F(BrokenInstallation, WithoutMmdebstrap) {
+  profile("[image]\nsource = \"debian\"\nsuite = \"bookworm\"\n");
+  expect_seen(mayfly({"run", "web.toml", "--", "true"}, {.env = {{"PATH", "/nowhere"}}}), 3);
+}
+
 TEST_F(BrokenInstallation, WithoutAKeeper) {
   fs::create_directory(directory() / "libexec");
   profile("");

@@ -23,6 +23,24 @@ std::string with_names(std::string text, const fs::path& directory) {
   return std::regex_replace(text, std::regex("\\.new-[0-9]+-[0-9a-f]{8}"), ".new-$$SESSION");
 }
 
+/// What a scenario's programs have started has their environment, wherever it is now and whoever its parent is.
+void add_processes_with(const std::string& variable, std::vector<std::string>& found) {
+  for (const auto& process : fs::directory_iterator("/proc")) {
+    if (process.path().filename().string().find_first_not_of("0123456789") != std::string::npos) {
+      continue;
+    }
+    try {
+      const std::string environment = '\0' + read_file_if_exists(process.path() / "environ").value_or("");
+      if (environment.find('\0' + variable + '\0') != std::string::npos) {
+        found.push_back(fmt::format("process {} ({})", process.path().filename().string(),
+                                    read_file_if_exists(process.path() / "comm").value_or("gone")));
+      }
+    } catch (const Error&) {
+      continue;  // it has just ended
+    }
+  }
+}
+
 }  // namespace
 
 void Scenario::SetUp() {
@@ -45,6 +63,7 @@ std::vector<std::string> Scenario::left() const {
     while (::waitpid(-1, nullptr, WNOHANG) > 0) {
     }
     all = leftovers(before_, paths_, Milliseconds(5));
+    add_processes_with("MAYFLY_RUNTIME_DIR=" + paths_.runtime.string(), all);
   } while (!all.empty() && !deadline.passed());
   for (const fs::path& gone : {paths_.runtime, paths_.locks(), paths_.staging()}) {
     if (std::error_code none; fs::exists(gone, none) && (gone == paths_.runtime || !fs::is_empty(gone))) {

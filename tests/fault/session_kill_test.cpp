@@ -19,7 +19,7 @@ using ::testing::IsEmpty;
 using ::testing::Values;
 using testing::Victim;
 
-enum class Phase { builds, converges, shuts_down, waits, runs, runs_on_a_network };
+enum class Phase { builds, converges, converges_by_ansible, shuts_down, waits, runs, runs_on_a_network };
 
 const char* name_of(Phase phase) {
   switch (phase) {
@@ -27,6 +27,8 @@ const char* name_of(Phase phase) {
       return "Builds";
     case Phase::converges:
       return "Converges";
+    case Phase::converges_by_ansible:
+      return "ConvergesByAnsible";
     case Phase::shuts_down:
       return "ShutsDown";
     case Phase::waits:
@@ -39,16 +41,32 @@ const char* name_of(Phase phase) {
   return "";
 }
 
+constexpr const char* kPlaybook = R"(- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Be at work
+      shell: sleep 1000 & setsid sleep 1000 & touch /opt/at-work; sleep 1000
+)";
+
 constexpr const char* kConverges = R"([[provision]]
 shell = { inline = "sleep 1000 & setsid sleep 1000 & echo at work; sleep 1000" }
 )";
 
 /// Its init notes that it has been asked to end, and goes on.
 constexpr const char* kDoesNotShutDown = R"([init]
-command = ["/bin/sh", "-c", "trap 'touch /opt/asked' TERM; while :; do sleep 0.02; done"]
+command = ["/bin/sh", "-c", "trap 'touch /opt/at-work' TERM; while :; do sleep 0.02; done"]
 [[provision]]
 shell = { inline = "true" }
 )";
+
+void require_what(Phase phase) {
+  if (phase == Phase::runs_on_a_network) {
+    testing::require_program("slirp4netns");
+  } else if (phase == Phase::converges_by_ansible) {
+    testing::require_program("ansible-playbook");
+    testing::require(fs::exists("/usr/bin/python3"), "needs python3 in the host's image");
+  }
+}
 
 class SessionKill : public testing::Scenario {
  protected:
@@ -65,6 +83,11 @@ class SessionKill : public testing::Scenario {
         break;
       case Phase::converges:
         profile(kConverges);
+        break;
+      case Phase::converges_by_ansible:
+        fs::create_directory(directory() / "play");
+        write_file(directory() / "play/site.yml", kPlaybook);
+        profile("[[provision]]\nansible = \"play/site.yml\"\n");
         break;
       case Phase::shuts_down:
         profile(kDoesNotShutDown);
@@ -103,8 +126,9 @@ class SessionKill : public testing::Scenario {
     switch (phase) {
       case Phase::builds:
         return victim_->reaches([this] { return fs::exists(directory() / "unpacking"); });
+      case Phase::converges_by_ansible:
       case Phase::shuts_down:
-        return victim_->reaches([this] { return init_was_asked(); });
+        return victim_->reaches([this] { return is_at_work(); });
       case Phase::waits:
         return victim_->reaches([this] { return has_container(); });
       case Phase::converges:
@@ -127,10 +151,10 @@ class SessionKill : public testing::Scenario {
   }
 
   /// The layer that is made lies on the host's disk.
-  [[nodiscard]] bool init_was_asked() const {
+  [[nodiscard]] bool is_at_work() const {
     std::error_code none;
     for (const auto& staged : fs::directory_iterator(paths().staging(), none)) {
-      if (fs::exists(staged.path() / "writable/upper/opt/asked", none)) {
+      if (fs::exists(staged.path() / "writable/upper/opt/at-work", none)) {
         return true;
       }
     }
@@ -145,10 +169,8 @@ class KilledIn : public SessionKill, public ::testing::WithParamInterface<std::t
 
 TEST_P(KilledIn, LeavesNothing) {
   const auto [phase, whole_group] = GetParam();
-  if (phase == Phase::runs_on_a_network) {
-    ASSERT_NO_FATAL_FAILURE(testing::require_program("slirp4netns"));
-    if (IsSkipped()) return;
-  }
+  ASSERT_NO_FATAL_FAILURE(require_what(phase));
+  if (IsSkipped()) return;
   ASSERT_NO_FATAL_FAILURE(start(phase));
   if (whole_group) {
     victim().kill_group(SIGKILL);
@@ -163,8 +185,8 @@ TEST_P(KilledIn, LeavesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Phases, KilledIn,
-                         Combine(Values(Phase::builds, Phase::converges, Phase::shuts_down, Phase::waits, Phase::runs,
-                                        Phase::runs_on_a_network),
+                         Combine(Values(Phase::builds, Phase::converges, Phase::converges_by_ansible, Phase::shuts_down,
+                                        Phase::waits, Phase::runs, Phase::runs_on_a_network),
                                  Values(false, true)),
                          [](const auto& tested) {
                            return std::string(name_of(std::get<0>(tested.param))) +
@@ -175,6 +197,8 @@ class InterruptedIn : public SessionKill, public ::testing::WithParamInterface<s
 
 TEST_P(InterruptedIn, TearsDownAndSaysSo) {
   const auto [phase, signal] = GetParam();
+  ASSERT_NO_FATAL_FAILURE(require_what(phase));
+  if (IsSkipped()) return;
   ASSERT_NO_FATAL_FAILURE(start(phase));
   victim().kill(signal);
   EXPECT_EQ(victim().wait(), 128 + signal);
@@ -187,7 +211,8 @@ TEST_P(InterruptedIn, TearsDownAndSaysSo) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Phases, InterruptedIn,
-                         Combine(Values(Phase::builds, Phase::converges, Phase::shuts_down, Phase::waits, Phase::runs),
+                         Combine(Values(Phase::builds, Phase::converges, Phase::converges_by_ansible, Phase::shuts_down,
+                                        Phase::waits, Phase::runs),
                                  Values(SIGINT, SIGTERM)),
                          [](const auto& tested) {
                            return std::string(name_of(std::get<0>(tested.param))) +

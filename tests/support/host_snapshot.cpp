@@ -97,7 +97,8 @@ HostSnapshot HostSnapshot::take(const Paths& paths) {
   const std::set<std::string> foreign = foreign_keepers(all, paths);
   for (const Process& process : all) {
     const std::string cgroup = text_of("/proc/" + process.pid + "/cgroup");
-    const bool ours = cgroup.find("/mayfly/") != std::string::npos || process.name.starts_with("mayfly-") ||
+    const bool ours = cgroup.find("/mayfly/") != std::string::npos ||
+                      (process.name.starts_with("mayfly-") && process.name != "mayfly-enter") ||
                       process.name == "slirp4netns";
     if (!ours || foreign.contains(process.pid) || foreign.contains(process.parent) || is_foreign(cgroup, foreign) ||
         (process.state == 'Z' && process.parent == "1")) {
@@ -112,15 +113,12 @@ HostSnapshot HostSnapshot::take(const Paths& paths) {
     things.insert(fmt::format("mount {}{}", target, line.substr(line.find(" - "))));
   }
   for (const CgroupMount& mount : parse_cgroup_mounts(text_of("/proc/1/mountinfo"))) {
+    const std::filesystem::path top = mount.path / "mayfly";
     std::set<std::string> names;
-    for (const char* tops : {"mayfly", "lxc.pivot"}) {
-      if (fs::exists(mount.path / tops)) {
-        add_tree(mount.path / tops, true, names);
-        // The directory above all sessions may be another session's.
-        if (foreign.empty()) {
-          names.insert((mount.path / tops).string());
-        }
-      }
+    add_tree(top, true, names);
+    // The directory above all sessions may be another session's.
+    if (foreign.empty() && fs::exists(top)) {
+      names.insert(top.string());
     }
     for (const std::string& name : names) {
       if (!is_foreign(name, foreign)) {

@@ -408,7 +408,7 @@ TEST_F(RouterProcess, IsNamedWithItsPackageWhenItIsMissing) {
     FAIL() << "made";
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(),
-                 "network = \"nat\" needs slirp4netns, which isn't installed\n  hint: apt install slirp4netns");
+                 "network = \"nat\" needs slirp4netns, which isn't installed\n  hint: apt-get install slirp4netns");
   }
 }
 

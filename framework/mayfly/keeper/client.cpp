@@ -126,7 +126,8 @@ Reply KeeperClient::State::ask(const Request& request) {
       return reply;
     }
   }
-  if (closed) {
+  // Only to the request that closes it can the keeper's end come unexpected then.
+  if (closed && !std::holds_alternative<request::Close>(request)) {
     throw Error(fmt::format("session '{}' has been closed, and all containers with it", session));
   }
   Error error(fmt::format("the keeper (process {}) of session '{}' has ended unexpectedly, and all containers with it",
@@ -219,15 +220,10 @@ BuildScope KeeperClient::build_scope() {
 
 void KeeperClient::close() {
   const std::lock_guard lock(state_->closing);
-  if (state_->closed || getpid() != state_->owner) {
+  // Also when this fails: there is nobody to be asked a second time.
+  if (state_->closed.exchange(true) || getpid() != state_->owner) {
     return;
   }
-  // Set also when this fails: there is nobody to be asked a second time. But not before, since it says that the
-  // keeper's end was wanted.
-  const struct SetOnExit {
-    std::atomic<bool>& flag;
-    ~SetOnExit() { flag = true; }
-  } closed{state_->closed};
   state_->expect_done(request::Close{});
   pollfd ended{state_->keeper_pidfd.get(), POLLIN, 0};
   while (poll(&ended, 1, -1) < 0 && errno == EINTR) {

@@ -104,7 +104,7 @@ std::filesystem::path find_slirp() {
     return *program;
   }
   Error error("network = \"nat\" needs slirp4netns, which isn't installed");
-  error.set_hint("apt install slirp4netns");
+  error.set_hint("apt-get install slirp4netns");
   throw error;
 }
 

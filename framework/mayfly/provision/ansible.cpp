@@ -82,13 +82,13 @@ std::string interrupted_task(const AnsibleRun& ansible) {
 }  // namespace
 
 StepOutcome run_ansible(const AnsibleStep& step, const StepContext& context) {
-  StepOutcome outcome;
   if (!find_program("ansible-playbook")) {
-    outcome.failure =
-        Verdict{.message = "ansible-playbook is not installed on this machine, which drives the container",
-                .hint = "apt install ansible-core"};
-    return outcome;
+    // The host's lack, not the manifest's failure.
+    Error error("ansible-playbook is not installed on this machine, which drives the container");
+    error.set_hint("apt-get install ansible-core");
+    throw error;
   }
+  StepOutcome outcome;
   const std::filesystem::path directory = step.playbook.parent_path();
   const std::string host = container_name(context.target);
   const TempDir files("ansible-", host_temp_directory(context.target));
