@@ -1,5 +1,5 @@
-// Prints, side by side and measured in turn in one run from one root file system, what a clean container costs: made, one
-// /bin/true run in it, gone.
+// Prints, side by side and measured in turn in one run from one root file system, what a clean container costs: made,
+// one /bin/true run in it, gone.
 //
 //   tests/bench/run.sh            builds and runs it
 //   cycle --rounds 40 --skip podman

@@ -4,9 +4,9 @@
 
 namespace mayfly::bench {
 
-/// What the kernel itself takes, with no container software: clone3(2) with new mount, pid, uts, ipc, network and cgroup
-/// namespaces (and a user namespace, where asked for), an overlay over `rootfs`, /proc, pivot_root(2), exec of /bin/true,
-/// wait, and the writable layer removed. One instance may be used many times.
+/// What the kernel itself takes, with no container software: clone3(2) with new mount, pid, uts, ipc, network and
+/// cgroup namespaces (and a user namespace, where asked for), an overlay over `rootfs`, /proc, pivot_root(2), exec of
+/// /bin/true, wait, and the writable layer removed. One instance may be used many times.
 class Floor {
  public:
   struct Options {

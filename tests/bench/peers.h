@@ -5,8 +5,9 @@
 
 namespace mayfly::bench {
 
-/// `lxc-copy -e`, `lxc-attach`, `lxc-stop -k`: an ephemeral overlay clone with liblxc's own tools. Its configuration lives
-/// in a directory of its own; the cgroup directories that liblxc's daemonized start leaves are removed by the destructor.
+/// `lxc-copy -e`, `lxc-attach`, `lxc-stop -k`: an ephemeral overlay clone with liblxc's own tools. Its configuration
+/// lives in a directory of its own; the cgroup directories that liblxc's daemonized start leaves are removed by the
+/// destructor.
 class LxcTools {
  public:
   /// @throws Error with a hint when the tools are missing

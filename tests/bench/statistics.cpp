@@ -31,8 +31,8 @@ std::string render_table(const std::vector<Row>& rows) {
       ratios.push_back(row.milliseconds[i] / rows.front().milliseconds[i]);
     }
     table += fmt::format("{:<58}{:>4} {:>10.2f} {:>9.2f} {:>9.2f} {:>9.2f}\n", row.name, row.milliseconds.size(),
-                         median(row.milliseconds), percentile(row.milliseconds, 0.95),
-                         percentile(row.milliseconds, 0), median(ratios));
+                         median(row.milliseconds), percentile(row.milliseconds, 0.95), percentile(row.milliseconds, 0),
+                         median(ratios));
   }
   return table;
 }

@@ -11,8 +11,8 @@
 
 namespace mayfly::testing {
 
-/// To be called in SetUp() (or first in the body, followed by a return): skips the test where it can't run, and says why. With
-/// MAYFLY_REQUIRE=all in the environment, as in CI, it fails instead.
+/// To be called in SetUp() (or first in the body, followed by a return): skips the test where it can't run, and says
+/// why. With MAYFLY_REQUIRE=all in the environment, as in CI, it fails instead.
 inline void require(bool available, std::string_view reason) {
   if (available) return;
   const char* required = std::getenv("MAYFLY_REQUIRE");

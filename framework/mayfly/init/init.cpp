@@ -60,8 +60,8 @@ int main() {
   ::sigemptyset(&stop);
   for (const int signal : {SIGTERM, SIGINT, SIGPWR, SIGRTMIN + 3}) {
     ::sigaddset(&stop, signal);
-    // Never called, since it is blocked. Shows in /proc/1/status that signals are no longer dropped, which sigwaitinfo()
-    // hides: while it waits, nothing counts as blocked.
+    // Never called, since it is blocked. Shows in /proc/1/status that signals are no longer dropped, which
+    // sigwaitinfo() hides: while it waits, nothing counts as blocked.
     ::signal(signal, [](int) {});
   }
   sigset_t child_ended;

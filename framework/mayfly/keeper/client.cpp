@@ -178,8 +178,8 @@ void KeeperClient::destroy(const std::string& name) {
   try {
     state_->expect_done(request::Destroy{name});
   } catch (const Error&) {
-    // The session's end, on another thread perhaps, removes it too. A keeper that was killed has taken it along; that is
-    // for close() to report.
+    // The session's end, on another thread perhaps, removes it too. A keeper that was killed has taken it along; that
+    // is for close() to report.
     pollfd ended{state_->keeper_pidfd.get(), POLLIN, 0};
     if (!state_->closed && poll(&ended, 1, 0) != 1) {
       throw;

@@ -58,8 +58,8 @@ class Container {
   /// Kills and removes it; idempotent. The destructor does the same and logs instead of throwing.
   void teardown();
 
-  /// Collects what explains a failure, as far as there is any: console.log, lxc.log, journal.log (systemd), processes.txt,
-  /// profile.toml. Never throws: what can't be had is said in the log.
+  /// Collects what explains a failure, as far as there is any: console.log, lxc.log, journal.log (systemd),
+  /// processes.txt, profile.toml. Never throws: what can't be had is said in the log.
   void save_artifacts(const std::filesystem::path& directory) const noexcept;
 
  private:

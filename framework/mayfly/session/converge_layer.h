@@ -8,8 +8,8 @@
 
 namespace mayfly {
 
-/// The key of the layer that a profile's provision steps make on an image: a hash of every input that the converged machine
-/// depends on. Limits and checks are no inputs.
+/// The key of the layer that a profile's provision steps make on an image: a hash of every input that the converged
+/// machine depends on. Limits and checks are no inputs.
 [[nodiscard]] std::string converge_key(const Profile& profile, const Image& image, const InitChoice& init);
 
 /// For people: what the layer was made from; stored beside it as recipe.json.

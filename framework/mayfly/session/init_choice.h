@@ -15,8 +15,8 @@ struct InitChoice {
   friend bool operator==(const InitChoice&, const InitChoice&) = default;
 };
 
-/// Resolves the profile's `[init] command` against the image: the given command, else `/sbin/init` where the image has one
-/// and isn't the host's, else Mayfly's own init. Looks whether it is systemd by following symlinks inside the image
+/// Resolves the profile's `[init] command` against the image: the given command, else `/sbin/init` where the image has
+/// one and isn't the host's, else Mayfly's own init. Looks whether it is systemd by following symlinks inside the image
 /// (openat2(2), RESOLVE_IN_ROOT).
 /// @throws Error when the profile names an init that the image doesn't have
 [[nodiscard]] InitChoice choose_init(const Profile& profile, const Image& image);
