@@ -17,6 +17,7 @@
 #include "mayfly/container/init_status.h"
 #include "mayfly/container/seccomp.h"
 #include "mayfly/image/key_lock.h"
+#include "mayfly/keeper/answer.h"
 #include "mayfly/keeper/packet.h"
 #include "mayfly/keeper/purge.h"
 #include "mayfly/network/name_files.h"
@@ -32,9 +33,6 @@ namespace {
 constexpr timespec kStartTick{0, 250'000};
 /// How often a machine that is about to end is looked at.
 constexpr Milliseconds kEndTick{2};
-/// How long it is waited for that an init listens to what asks it to shut down.
-constexpr Milliseconds kUntilInitListens{100};
-constexpr Milliseconds kUntilStarted{60'000};
 /// liblxc undoes its own part once init has ended (4 ms), and only then is init's status known.
 constexpr Milliseconds kUntilMonitorEnds{2'000};
 /// An init whose children have been inherited by a process 1 that doesn't reap stays undead.
@@ -67,22 +65,6 @@ std::string command_line(pid_t pid) {
   std::replace(line.begin(), line.end(), '\0', ' ');
   return line;
 }
-
-void answer(int socket, const Reply& reply) {
-  try {
-    try {
-      // A test process that has gone, or doesn't want to know any more, is no failure.
-      (void)send_packet(socket, to_json(reply));
-    } catch (const SystemError& error) {
-      // Too long for a packet.
-      (void)send_packet(socket, to_json(failure_from(error)));
-    }
-  } catch (const Error& error) {
-    log(LogLevel::warning, fmt::format("keeper: {}", error.what()));
-  }
-}
-
-void answer(const UniqueFd& socket, const Reply& reply) { answer(socket.get(), reply); }
 
 }  // namespace
 
@@ -217,126 +199,6 @@ void Server::handle_socket() {
   } catch (const std::exception& error) {
     answer(packet->attached, failure_from(error));
   }
-}
-
-Server::Entry& Server::entry(const std::string& name) {
-  const auto at = entries_.find(name);
-  if (at == entries_.end()) {
-    throw Error(fmt::format("no container '{}' in this session", name));
-  }
-  return at->second;
-}
-
-void Server::handle(request::Start& request, UniqueFd& reply) {
-  const std::string name = request.spec.name;
-  if (name.empty() || name.size() > 48 ||
-      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
-    throw Error(fmt::format("container name '{}' isn't 1 to 48 of the characters a-z, 0-9 and '-'", name));
-  }
-  if (entries_.contains(name)) {
-    throw Error(fmt::format("container '{}' exists already in this session", name));
-  }
-  Entry started;
-  MachineNetwork network = network_for(request.spec);
-  const std::string address = network.address;
-  try {
-    started.machine = std::make_unique<Machine>(std::move(request.spec), std::move(network), *surroundings_);
-  } catch (...) {
-    addresses_.release(address);
-    throw;
-  }
-  started.start = std::move(reply);
-  started.deadline = Deadline::after(kUntilStarted);
-  entries_.emplace(name, std::move(started));
-}
-
-MachineNetwork Server::network_for(const ContainerSpec& spec) {
-  MachineNetwork network;
-  if (spec.network == Network::host) {
-    network.resolv_conf = read_file_if_exists("/etc/resolv.conf");
-  } else if (spec.network == Network::nat) {
-    if (!router_) {
-      router_ = std::make_unique<Router>(RouterOptions{.mount_namespace = host_mounts_.get()});
-    }
-    network.address = addresses_.lease();
-    network.resolv_conf = resolv_conf_text({kNameServer});
-    network.network_namespace = router_->netns_fd();
-    network.link = LxcPlacement::Link{.bridge = router_->bridge(),
-                                      .address = fmt::format("{}/{}", network.address, kPrefixLength),
-                                      .gateway = std::string(kGateway),
-                                      .ethernet_address = ethernet_address(network.address)};
-  }
-  return network;
-}
-
-void Server::handle(request::Destroy& request, UniqueFd& reply) {
-  const auto at = entries_.find(request.name);
-  if (at == entries_.end()) {
-    answer(reply, reply::Done{});
-    return;
-  }
-  at->second.removal.push_back({std::move(reply)});
-  if (at->second.machine->phase() == Machine::Phase::exited) {
-    finish(at);
-  } else {
-    stop(at->second);
-  }
-}
-
-void Server::handle(request::ShutDown& request, UniqueFd& reply) {
-  const auto at = entries_.find(request.name);
-  if (at == entries_.end()) {
-    answer(reply, reply::WentDown{.by_itself = true});
-    return;
-  }
-  Entry& entry = at->second;
-  entry.removal.push_back({std::move(reply), true});
-  if (entry.machine->phase() == Machine::Phase::exited) {
-    finish(at);
-  } else if (entry.machine->phase() == Machine::Phase::running) {
-    entry.shutting_down = true;
-    entry.deadline = Deadline::after(request.within);
-    entry.ask_by = Deadline::after(kUntilInitListens);
-    ask_to_shut_down(entry);
-  }
-}
-
-void Server::handle(request::ExitOf& request, UniqueFd& reply) {
-  Entry& asked = entry(request.name);
-  if (asked.machine->phase() == Machine::Phase::running && asked.machine->init_has_ended()) {
-    init_ended(asked);
-  }
-  if (asked.machine->phase() == Machine::Phase::dying) {
-    asked.exit_questions.push_back(std::move(reply));
-  } else {
-    answer(reply, reply::Exit{asked.machine->exit()});
-  }
-}
-
-void Server::handle(request::Logs& request, UniqueFd& reply) {
-  const Machine& machine = *entry(request.name).machine;
-  answer(reply, reply::LogPaths{.console = machine.console_log(), .lxc = machine.lxc_log()});
-}
-
-void Server::handle(request::BuildCgroup&, UniqueFd& reply) {
-  const std::string name = cgroup_name(directory_->id(), ".build");
-  cgroups_.create(name);
-  answer(reply, reply::BuildCgroup{cgroups_.unified_root() / name / "cgroup.procs"});
-}
-
-void Server::handle(request::Own& request, UniqueFd& reply) {
-  directory_->own(request.path);
-  answer(reply, reply::Done{});
-}
-
-void Server::handle(request::Disown& request, UniqueFd& reply) {
-  directory_->disown(request.path);
-  answer(reply, reply::Done{});
-}
-
-void Server::handle(request::Close&, UniqueFd& reply) {
-  closing_ = std::move(reply);
-  ended_ = true;
 }
 
 void Server::advance_starting(Entry& entry) {
