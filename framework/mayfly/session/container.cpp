@@ -70,7 +70,7 @@ Container::Container(Container&&) noexcept = default;
 Container& Container::operator=(Container&& other) noexcept {
   if (this != &other) {
     // The old container goes with the temporary, by way of its destructor.
-    Container old(std::move(*this));
+    const Container old(std::move(*this));
     state_ = std::move(other.state_);
   }
   return *this;
