@@ -213,6 +213,17 @@ TEST_F(DyingInit, OrOneThatNeverBecomesReady) {
   expect_seen(mayfly({"run", "web.toml", "--", "true"}), 1);
 }
 
+TEST_F(DyingInit, FailsVerify) {
+  profile(
+      "[init]\ncommand = [\"/bin/sh\", \"-c\", \"sleep 0.5; echo fuse blown; exit 7\"]\n"
+      "[[check]]\ncommand = { argv = [\"sleep\", \"1000\"], exit_code = 137 }\n");
+  const ProcessResult result = mayfly({"verify", "web.toml", "--artifacts", "artifacts"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, HasSubstr("container 'web-1' had stopped before: init exited with status 7\n"
+                                    "    last lines of its console:\n      fuse blown\n"));
+  EXPECT_THAT(read_file_if_exists(directory() / "artifacts/console.log").value_or(""), HasSubstr("fuse blown"));
+}
+
 TEST_F(DyingInit, KeepsItsLogsAndTellsTheApi) {
   Session session({.paths = paths(), .progress = [](auto) {}});
   const Profile dying = load_profile(

@@ -88,13 +88,19 @@ class Verification {
   }
 
   void finish() {
+    std::string stopped;
     if (container_) {
-      if (!report_.ok() && !options_.artifacts.empty()) container_->save_artifacts(options_.artifacts);
+      stopped = container_->why_stopped();
+      if ((!report_.ok() || !stopped.empty()) && !options_.artifacts.empty()) container_->save_artifacts(options_.artifacts);
       options_.before_destroy(*container_);
       blocked_by_.clear();
     }
-    step("destroy", [this] {
+    step("destroy", [&] {
       container_->teardown();
+      // A machine that ends by itself is no good, whatever the checks have said.
+      if (!stopped.empty() && !end_is_told_) {
+        throw StoppedError(fmt::format("container '{}' had stopped before: {}", container_->name(), stopped));
+      }
       return std::string();
     });
   }
@@ -120,6 +126,7 @@ class Verification {
     } catch (const StoppedError& error) {
       step.outcome = Outcome::failed;
       step.error = error.what();
+      end_is_told_ = error.message() != "container has stopped";
     } catch (const Error& error) {
       step.outcome = Outcome::failed;
       step.error = error.what();
@@ -144,7 +151,8 @@ class Verification {
   const VerifyOptions& options_;
   VerifyReport report_;
   std::optional<Container> container_;
-  std::string blocked_by_;  ///< the failed step that later ones need
+  bool end_is_told_ = false;  ///< an error has said why the machine stopped
+  std::string blocked_by_;    ///< the failed step that later ones need
 };
 
 std::string word(Outcome outcome, const Console& console) {
