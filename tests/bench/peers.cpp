@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "mayfly/support/file_io.h"
@@ -13,6 +14,8 @@ namespace mayfly::bench {
 namespace {
 
 constexpr const char* kPrefix = "mayfly-bench-";
+constexpr const char* kLxcPivot = "lxc.pivot";
+constexpr const char* kPodmanParent = "libpod_parent";
 
 void require_program(const std::string& program, const std::string& package) {
   if (!find_program(program)) {
@@ -44,37 +47,40 @@ void remove_cgroup(const std::filesystem::path& cgroup) {
   rmdir(cgroup.c_str());
 }
 
-bool pivot_exists() {
-  for (const auto& root : cgroup_roots()) {
-    if (std::filesystem::exists(root / "lxc.pivot")) {
-      return true;
-    }
-  }
-  return false;
+bool cgroup_exists(const std::string& name) {
+  const std::vector<std::filesystem::path> roots = cgroup_roots();
+  return std::any_of(roots.begin(), roots.end(),
+                     [&](const auto& root) { return std::filesystem::exists(root / name); });
 }
 
 }  // namespace
 
 LxcTools::LxcTools(const std::filesystem::path& rootfs, std::filesystem::path scratch)
-    : lxcpath_(std::move(scratch)), pivot_existed_(pivot_exists()) {
+    : lxcpath_(std::move(scratch)), pivot_existed_(cgroup_exists(kLxcPivot)) {
   require_program("lxc-copy", "lxc");
-  std::filesystem::create_directories(lxcpath_ / "base");
+  // lxc-copy insists on a root file system whose path has the container's name in it.
+  const std::filesystem::path base_rootfs = lxcpath_ / "base/rootfs";
+  std::filesystem::create_directories(base_rootfs);
+  if (mount(rootfs.c_str(), base_rootfs.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+    throw SystemError("bind the root file system for lxc-copy");
+  }
   write_file(lxcpath_ / "base/config", fmt::format("lxc.include = /usr/share/lxc/config/common.conf\n"
                                                    "lxc.uts.name = base\n"
                                                    "lxc.rootfs.path = dir:{}\n"
                                                    "lxc.net.0.type = empty\n"
                                                    "lxc.apparmor.profile = unconfined\n"
                                                    "lxc.init.cmd = /bin/sleep infinity\n",
-                                                   rootfs.string()));
+                                                   base_rootfs.string()));
 }
 
 LxcTools::~LxcTools() {
+  umount2((lxcpath_ / "base/rootfs").c_str(), MNT_DETACH);
   for (const auto& root : cgroup_roots()) {
     std::error_code gone;
     for (const auto& entry : std::filesystem::directory_iterator(root, gone)) {
       const std::string name = entry.path().filename();
       if (name.starts_with(fmt::format("lxc.monitor.{}", kPrefix)) ||
-          name.starts_with(fmt::format("lxc.payload.{}", kPrefix)) || (name == "lxc.pivot" && !pivot_existed_)) {
+          name.starts_with(fmt::format("lxc.payload.{}", kPrefix)) || (name == kLxcPivot && !pivot_existed_)) {
         remove_cgroup(entry.path());
       }
     }
@@ -89,19 +95,46 @@ void LxcTools::cycle() {
 }
 
 Podman::Podman(std::filesystem::path rootfs, std::filesystem::path scratch)
-    : rootfs_(std::move(rootfs)), scratch_(std::move(scratch)) {
-  require_program("podman", "podman crun");
+    : rootfs_(std::move(rootfs)), scratch_(std::move(scratch)), parent_existed_(cgroup_exists(kPodmanParent)) {
+  require_program("podman", "podman");
+  // crun refuses hybrid cgroup hosts.
+  require_program("runc", "runc");
   std::filesystem::create_directories(scratch_);
 }
 
 Podman::~Podman() {
   // podman leaves its storage mounted.
   umount2((scratch_ / "root/overlay").c_str(), MNT_DETACH);
+  if (!parent_existed_) {
+    for (const auto& root : cgroup_roots()) {
+      remove_cgroup(root / kPodmanParent);
+    }
+  }
 }
 
 void Podman::cycle() const {
-  check_process({"podman", "--root", scratch_ / "root", "--runroot", scratch_ / "run", "--cgroup-manager", "cgroupfs",
-                 "--events-backend", "none", "run", "--rm", "--network", "none", "--rootfs", rootfs_.string() + ":O",
+  // Without --ulimit it raises limits, for which not every root has the capability.
+  check_process({"podman",
+                 "--root",
+                 scratch_ / "root",
+                 "--runroot",
+                 scratch_ / "run",
+                 "--cgroup-manager",
+                 "cgroupfs",
+                 "--events-backend",
+                 "none",
+                 "--runtime",
+                 "runc",
+                 "run",
+                 "--rm",
+                 "--network",
+                 "none",
+                 "--ulimit",
+                 "nofile=1024:1024",
+                 "--ulimit",
+                 "nproc=1000:1000",
+                 "--rootfs",
+                 rootfs_.string() + ":O",
                  "/bin/true"});
 }
 

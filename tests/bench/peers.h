@@ -23,10 +23,10 @@ class LxcTools {
   int number_ = 0;
 };
 
-/// `podman run --rm --network none --rootfs DIR:O`, with storage of its own.
+/// `podman run --rm --network none --rootfs DIR:O`, with storage of its own and runc as the runtime.
 class Podman {
  public:
-  /// @throws Error with a hint when podman is missing
+  /// @throws Error with a hint when podman or runc is missing
   Podman(std::filesystem::path rootfs, std::filesystem::path scratch);
   ~Podman();
   Podman(const Podman&) = delete;
@@ -36,6 +36,7 @@ class Podman {
  private:
   std::filesystem::path rootfs_;
   std::filesystem::path scratch_;
+  bool parent_existed_;
 };
 
 }  // namespace mayfly::bench
