@@ -91,7 +91,8 @@ class Verification {
     std::string stopped;
     if (container_) {
       stopped = container_->why_stopped();
-      if ((!report_.ok() || !stopped.empty()) && !options_.artifacts.empty()) container_->save_artifacts(options_.artifacts);
+      if ((!report_.ok() || !stopped.empty()) && !options_.artifacts.empty())
+        container_->save_artifacts(options_.artifacts);
       options_.before_destroy(*container_);
       blocked_by_.clear();
     }
