@@ -125,7 +125,7 @@ StepOutcome run_ansible(const AnsibleStep& step, const StepContext& context) {
                             options)
                     .exit_code;
   } catch (const TimeoutError&) {
-    // The verdict below tells.
+    exit_code = -1;  // the verdict below tells
   }
   context.lines.finish();
 
