@@ -26,6 +26,7 @@
 #include <memory>
 #include <thread>
 
+#include "mayfly/layer/mount.h"
 #include "mayfly/layer/namespace_holder.h"
 #include "mayfly/network/address_pool.h"
 #include "mayfly/network/name_files.h"
@@ -351,6 +352,40 @@ TEST_F(RouterTest, LeavesTheHostAsItWas) {
 
 bool ends_soon(const UniqueFd& pidfd) { return readable(pidfd.get(), 1s); }
 UniqueFd open_process(pid_t pid) { return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
+
+// On a host with systemd all mounts are shared, and what slirp4netns' sandbox unmounts would be unmounted there too.
+TEST_F(RouterProcess, UnmountsNothingOfAHostWithSharedMounts) {
+  const TempDir directory;
+  const pid_t host = ::fork();
+  ASSERT_GE(host, 0);
+  if (host == 0) {
+    // In a mount namespace of this child: nothing of the machine's own mounts is at stake.
+    int status = 1;
+    try {
+      const std::filesystem::path outer = directory.path() / "outer";
+      std::filesystem::create_directory(outer);
+      if (::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0) {
+        mount_tmpfs(outer);
+        std::filesystem::create_directory(outer / "inner");
+        mount_tmpfs(outer / "inner");
+        const std::string before = read_file("/proc/self/mountinfo");
+        if (::mount(nullptr, "/", nullptr, MS_REC | MS_SHARED, nullptr) == 0) {
+          const UniqueFd mounts = open_file("/proc/self/ns/mnt", O_RDONLY);
+          const Router router(RouterOptions{.mount_namespace = mounts.get()});
+          ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+          status = read_file("/proc/self/mountinfo") == before ? 0 : 2;
+        }
+      }
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+    }
+    ::_exit(status);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(host, &status, 0), host);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "2: mounts have changed";
+}
 
 TEST_F(RouterProcess, EndsWithTheRouter) {
   pid_t slirp = -1;

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -64,7 +65,10 @@ int above_fixed(int fd) noexcept { return ::fcntl(fd, F_DUPFD_CLOEXEC, kReadyFd 
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  const bool entered = launch.mount_namespace < 0 || ::setns(launch.mount_namespace, CLONE_NEWNS) == 0;
+  // slirp4netns' sandbox makes a mount namespace, in which only "/" is private, and unmounts everything: where the
+  // host's mounts are shared, as systemd makes them, that would unmount /sys/fs/cgroup, /dev/shm, ... on the host.
+  const bool entered = (launch.mount_namespace < 0 || ::setns(launch.mount_namespace, CLONE_NEWNS) == 0) &&
+                       ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) == 0;
   if (entered && ::dup2(null, STDIN_FILENO) >= 0 && ::dup2(log, STDOUT_FILENO) >= 0 &&
       ::dup2(log, STDERR_FILENO) >= 0 && ::dup2(netns, kNamespaceFd) >= 0 && ::dup2(ready, kReadyFd) >= 0 &&
       ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == launch.parent) {
