@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# install-dependencies.sh [build] [run] [lint]: installs what is missing of Mayfly's Debian packages (12 and newer).
+# install-dependencies.sh [build] [run] [test] [lint]: installs what is missing of Mayfly's Debian packages (12 and newer).
 # Without arguments: build and run. Says what it installs; says nothing, and doesn't ask the network, when nothing is
 # missing.
 set -euo pipefail
@@ -9,6 +9,8 @@ build=(g++ cmake ninja-build pkg-config libfmt-dev libssl-dev libtomlplusplus-de
   lxc-dev libseccomp-dev)
 # Host programs that profiles can ask for: Debian images, network = "nat", ansible steps.
 run=(mmdebstrap slirp4netns ansible-core)
+# What Mayfly's own tests look at the host with.
+test=(iproute2 libxml2-utils)
 # What .ci/run checks the sources with.
 lint=(clang-format-14 clang-tidy-19)
 
@@ -18,11 +20,18 @@ for group in "${@:-build run}"; do
     case $name in
       build) wanted+=("${build[@]}") ;;
       run) wanted+=("${run[@]}") ;;
+      test) wanted+=("${test[@]}") ;;
       lint) wanted+=("${lint[@]}") ;;
-      *) echo "install-dependencies.sh: no such group: '$name' (build, run, lint)" >&2; exit 2 ;;
+      *) echo "install-dependencies.sh: no such group: '$name' (build, run, test, lint)" >&2; exit 2 ;;
     esac
   done
 done
+
+# A container without systemd may lack it, and Ansible (Python's multiprocessing) doesn't run without.
+if [[ " ${*:-build run} " == *" run "* && ! -d /dev/shm && "$(id -u)" == 0 ]]; then
+  echo "==> making /dev/shm, which this machine lacks"
+  mkdir -m 1777 /dev/shm
+fi
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 

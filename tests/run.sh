@@ -18,7 +18,7 @@ if [ -n "${CI:-}" ]; then export MAYFLY_REQUIRE=${MAYFLY_REQUIRE-all}; fi
 preset=${MAYFLY_PRESET:-$([ -n "${CI:-}" ] && echo ci || echo dev)}
 build=build/$preset
 
-cmake/install-dependencies.sh build run
+cmake/install-dependencies.sh build run test
 . cmake/build.sh
 build_mayfly "$preset" all
 

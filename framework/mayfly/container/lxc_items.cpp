@@ -56,6 +56,10 @@ void add_mounts(Items& items, const ContainerSpec& spec, const LxcPlacement& pla
   }
   if (spec.systemd) {
     items.add("lxc.mount.auto", "cgroup:rw:force");
+  } else {
+    // systemd mounts it itself; liblxc's /dev has none, and shm_overview(7) is wanted by Python's multiprocessing, for
+    // one.
+    items.add("lxc.mount.entry", "shm dev/shm tmpfs nosuid,nodev,mode=1777,create=dir 0 0");
   }
   if (spec.init.empty()) {
     items.add("lxc.mount.entry", fmt::format("{} {} none bind,ro,create=file 0 0", fstab_field(placement.init_program),
