@@ -29,8 +29,9 @@ done
 
 # A container without systemd may lack it, and Ansible (Python's multiprocessing) doesn't run without.
 if [[ " ${*:-build run} " == *" run "* && ! -d /dev/shm && "$(id -u)" == 0 ]]; then
-  echo "==> making /dev/shm, which this machine lacks"
-  mkdir -m 1777 /dev/shm
+  echo "==> mounting /dev/shm, which this machine lacks"
+  mkdir /dev/shm
+  mount -t tmpfs -o nosuid,nodev,mode=1777 shm /dev/shm
 fi
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }

@@ -142,6 +142,18 @@ TEST(MmdebstrapError, NamesTheUnknownSuite) {
   EXPECT_THAT(error.hint(), HasSubstr("trixie"));
 }
 
+TEST(MmdebstrapError, NamesTheSuiteItselfWhicheverOfItsCompanionsFailsFirst) {
+  const Error error = mmdebstrap_error(
+      "image debian nosuch",
+      std::string(
+          "E: The repository 'http://s.example/debian-security nosuch-security Release' does not have a Release "
+          "file.\n"
+          "E: The repository 'http://m.example/debian nosuch Release' does not have a Release file.\n"
+          "E: The repository 'http://m.example/debian nosuch-updates Release' does not have a Release file.\n") +
+          kWrapperLines);
+  EXPECT_EQ(error.message(), "image debian nosuch: 'http://m.example/debian' has no suite 'nosuch'");
+}
+
 TEST(MmdebstrapError, NamesEachUnknownPackage) {
   const Error error = mmdebstrap_error("image debian bookworm (+3 packages)",
                                        "E: Unable to locate package ngninx\nE: Unable to locate package foo\n"

@@ -65,18 +65,35 @@ std::optional<Error> missing_packages(std::string_view what, const std::vector<s
   return error;
 }
 
+struct MissingSuite {
+  std::string_view mirror, suite;
+};
+
+std::optional<MissingSuite> missing_suite_in(std::string_view line) {
+  const auto repository = between(line, "The repository '", " Release' does not have a Release file");
+  const std::size_t space = repository ? repository->rfind(' ') : std::string_view::npos;
+  if (space == std::string_view::npos) {
+    return std::nullopt;
+  }
+  return MissingSuite{repository->substr(0, space), repository->substr(space + 1)};
+}
+
 std::optional<Error> missing_suite(std::string_view what, const std::vector<std::string_view>& lines) {
+  std::optional<MissingSuite> missing;
   for (const std::string_view line : lines) {
-    const auto repository = between(line, "The repository '", " Release' does not have a Release file");
-    const std::size_t space = repository ? repository->rfind(' ') : std::string_view::npos;
-    if (space != std::string_view::npos) {
-      Error error(
-          fmt::format("{}: '{}' has no suite '{}'", what, repository->substr(0, space), repository->substr(space + 1)));
-      error.set_hint("suites are for example 'bookworm' and 'trixie'; image.mirror names another mirror");
-      return error;
+    const std::optional<MissingSuite> found = missing_suite_in(line);
+    // Where the suite itself is missing, so are its companions 'x-security' and 'x-updates', and apt fetches all at
+    // once.
+    if (found && (!missing || found->suite.size() < missing->suite.size())) {
+      missing = found;
     }
   }
-  return std::nullopt;
+  if (!missing) {
+    return std::nullopt;
+  }
+  Error error(fmt::format("{}: '{}' has no suite '{}'", what, missing->mirror, missing->suite));
+  error.set_hint("suites are for example 'bookworm' and 'trixie'; image.mirror names another mirror");
+  return error;
 }
 
 }  // namespace
