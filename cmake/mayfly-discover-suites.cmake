@@ -1,5 +1,8 @@
 # Run by ctest when it starts; see mayfly-discover-tests.cmake.
 cmake_policy(VERSION 3.25)
+if(POLICY CMP0174)
+  cmake_policy(SET CMP0174 NEW)  # an empty value, as of ENVIRONMENT, is a value
+endif()
 
 # mayfly_discover_suites(<target> <executable> <working directory> TIMEOUT <seconds> LABELS <list> ENVIRONMENT <list>)
 function(mayfly_discover_suites target executable working_directory)

@@ -13,7 +13,12 @@ namespace {
 namespace json = boost::json;
 
 // ansible-core 2.14 appends a drawing of the place to some messages; TaskResult::where has the place.
+// ansible-core 2.19 puts "Task failed: " before them, which we say already.
 std::string without_location(std::string message) {
+  constexpr std::string_view kTaskFailed = "Task failed: ";
+  if (message.starts_with(kTaskFailed)) {
+    message.erase(0, kTaskFailed.size());
+  }
   message.resize(std::min(message.size(), message.find("\n\nThe error appears to be in")));
   return std::string(trimmed(message));
 }
