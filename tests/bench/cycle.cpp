@@ -9,10 +9,13 @@
 #include <sys/mount.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <numeric>
+#include <random>
 #include <set>
 
 #include "bench/floor.h"
@@ -89,8 +92,14 @@ int run_benchmark(int rounds, const std::set<std::string>& skip) {
     rows.push_back({.name = job.name});
     job.cycle();  // a round to warm caches, not counted
   }
+  // In another order each round: after a spell without any, the first move of a process between cgroups waits for RCU,
+  // and no row shall always be the one that pays for that, or never.
+  std::vector<std::size_t> order(jobs.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::mt19937 random(1);  // NOLINT: the same orders in each run
   for (int round = 0; round < rounds; ++round) {
-    for (std::size_t i = 0; i < jobs.size(); ++i) {
+    std::shuffle(order.begin(), order.end(), random);
+    for (const std::size_t i : order) {
       rows[i].milliseconds.push_back(timed(jobs[i].cycle));
     }
     if (isatty(STDERR_FILENO) != 0) {
