@@ -244,8 +244,6 @@ void Session::close() { state_->keeper->close(); }
 
 const std::string& Session::id() const noexcept { return state_->id; }
 
-void Session::prepare_image(const Profile& profile) { (void)state_->image_of(profile); }
-
 Container Session::start_unprovisioned(const Profile& profile, const StartOptions& options) {
   const Image image = state_->image_of(profile);
   const InitChoice init = choose_init(profile, image);

@@ -51,9 +51,6 @@ class Session {
   /// The same without the profile's provision steps.
   [[nodiscard]] Container start_unprovisioned(const Profile& profile, const StartOptions& options = {});
 
-  /// Makes the profile's image available without starting anything.
-  void prepare_image(const Profile& profile);
-
   [[nodiscard]] const std::string& id() const noexcept;
 
   /// Ends the session; containers still alive are killed. Idempotent.
