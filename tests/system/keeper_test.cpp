@@ -88,6 +88,27 @@ TEST_F(KeeperTest, StartsACleanContainer) {
   EXPECT_FALSE(std::filesystem::exists("/proc/" + std::to_string(container.init_pid)));
 }
 
+TEST_F(KeeperTest, HasReapedInitWhenItSaysThatAContainerIsGone) {
+  // Mostly it is the keeper that inherits and reaps it, as the monitor is killed together with init.
+  for (int round = 0; round < 50; ++round) {
+    const StartedContainer container = keeper_->start(spec("web"));
+    keeper_->destroy("web");
+    ASSERT_FALSE(std::filesystem::exists("/proc/" + std::to_string(container.init_pid))) << "round " << round;
+  }
+}
+
+TEST_F(KeeperTest, BringsACommandAndItsContainerIntoOneCgroupOfItsOwn) {
+  const StartedContainer container = keeper_->start(spec("web"));
+  const auto unified = [](const std::string& process) {
+    const std::string all = read_file("/proc/" + process + "/cgroup");
+    const std::size_t at = all.find("0::");
+    return all.substr(at + 3, all.find('\n', at) - at - 3);
+  };
+  const std::string cgroup = unified(std::to_string(container.init_pid));
+  EXPECT_TRUE(cgroup.ends_with("/web")) << cgroup;
+  EXPECT_EQ(output(container, "sed -n 's,^0::/\\.mayfly-.*,leaf,p' /proc/self/cgroup"), "leaf\n");
+}
+
 TEST_F(KeeperTest, WritesReachNeitherTheImageNorAnotherContainer) {
   const StartedContainer first = keeper_->start(spec("first"));
   const StartedContainer second = keeper_->start(spec("second"));

@@ -50,14 +50,17 @@ TEST(LxcItems, MapIdsOfAnUnprivilegedContainer) {
   EXPECT_THAT(values(items, "lxc.rootfs.path"), ElementsAre("dir:/run/session/web/merged"));
 }
 
-TEST(LxcItems, GiveAPrivilegedContainerOnlyHarmlessDevices) {
+TEST(LxcItems, MapNoIdsOfAPrivilegedContainer) {
   LxcPlacement privileged = placement();
   privileged.id_map.reset();
-  const auto items = lxc_items({.name = "web", .privileged = true}, privileged);
-  EXPECT_THAT(items, Not(Contains(Key("lxc.idmap"))));
-  EXPECT_THAT(values(items, "lxc.cgroup2.devices.deny"), ElementsAre("a"));
-  EXPECT_THAT(values(items, "lxc.cgroup2.devices.allow"), Contains("c 1:3 rwm"));
-  EXPECT_THAT(values(items, "lxc.cgroup2.devices.allow"), Not(Contains("a")));
+  EXPECT_THAT(lxc_items({.name = "web", .privileged = true}, privileged), Not(Contains(Key("lxc.idmap"))));
+}
+
+TEST(LxcItems, LeaveCgroupsToLiblxcForSystemdOnly) {
+  EXPECT_THAT(lxc_items({.name = "web"}, placement()), Each(Not(Key("lxc.cgroup.dir.container"))));
+  const auto items = lxc_items({.name = "web", .init = {"/sbin/init"}, .systemd = true}, placement());
+  EXPECT_THAT(values(items, "lxc.cgroup.dir.container"), ElementsAre("mayfly/1-a/web/ct"));
+  EXPECT_THAT(values(items, "lxc.mount.auto"), Contains("cgroup:rw:force"));
 }
 
 TEST(LxcItems, DropCapabilitiesThatReachTheHost) {

@@ -178,7 +178,14 @@ UniqueFd Cgroups::clone_unified_mount() const {
   return mount;
 }
 
-void Cgroups::create(std::string_view name) const { make_directories_at(unified_.directory.get(), name); }
+UniqueFd Cgroups::create(std::string_view name) const {
+  make_directories_at(unified_.directory.get(), name);
+  UniqueFd directory(openat(unified_.directory.get(), std::string(name).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) {
+    throw SystemError(fmt::format("open control group '{}'", name));
+  }
+  return directory;
+}
 
 const Cgroups::Hierarchy& Cgroups::with_controller(std::string_view controller, std::string_view limit) const {
   for (const Hierarchy& hierarchy : legacy_) {

@@ -47,7 +47,8 @@ class Cgroups {
   [[nodiscard]] UniqueFd clone_unified_mount() const;
 
   /// Makes the cgroup2 directory and its parents; one that exists is fine.
-  void create(std::string_view name) const;
+  /// @return a descriptor of it, for clone3(2) with CLONE_INTO_CGROUP and for bpf(2)
+  [[nodiscard]] UniqueFd create(std::string_view name) const;
 
   /// Limits what is in `name`, which is made where it isn't there yet.
   /// @return `cgroup.procs` of each version 1 cgroup that a process has to join in addition to cgroup2's

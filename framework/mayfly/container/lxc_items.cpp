@@ -54,9 +54,7 @@ void add_mounts(Items& items, const ContainerSpec& spec, const LxcPlacement& pla
   } else {
     items.add("lxc.mount.auto", "sys:mixed");
   }
-  if (spec.systemd) {
-    items.add("lxc.mount.auto", "cgroup:rw:force");
-  } else {
+  if (!spec.systemd) {
     // systemd mounts it itself; liblxc's /dev has none, and shm_overview(7) is wanted by Python's multiprocessing, for
     // one.
     items.add("lxc.mount.entry", "shm dev/shm tmpfs nosuid,nodev,mode=1777,create=dir 0 0");
@@ -101,20 +99,19 @@ void add_network(Items& items, const ContainerSpec& spec, const LxcPlacement& pl
   }
 }
 
-void add_security(Items& items, const ContainerSpec& spec, const LxcPlacement& placement) {
+void add_security(Items& items, const LxcPlacement& placement) {
   items.add("lxc.cap.drop", "mac_admin mac_override sys_time sys_module sys_rawio");
   if (placement.apparmor) {
     items.add("lxc.apparmor.profile", "unconfined");
   }
-  if (spec.privileged) {
-    // The host's root may make any device node; which of them work is decided here
-    // (Documentation/admin-guide/devices.txt).
-    items.add("lxc.cgroup2.devices.deny", "a");
-    for (const char* device : {"c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm",
-                               "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:229 rwm"}) {
-      items.add("lxc.cgroup2.devices.allow", device);
-    }
-  }
+}
+
+/// Only where liblxc sees a cgroup tree, see MonitorPlan::cgroup_view.
+void add_cgroups(Items& items, const LxcPlacement& placement) {
+  items.add("lxc.mount.auto", "cgroup:rw:force");
+  items.add("lxc.cgroup.dir.container", placement.cgroup + "/ct");
+  items.add("lxc.cgroup.dir.monitor", placement.cgroup + "/monitor");
+  items.add("lxc.cgroup.dir.monitor.pivot", placement.pivot_cgroup);
 }
 
 }  // namespace
@@ -132,10 +129,10 @@ std::vector<LxcItem> lxc_items(const ContainerSpec& spec, const LxcPlacement& pl
   add_mounts(items, spec, placement);
   add_console(items, placement);
   add_network(items, spec, placement);
-  add_security(items, spec, placement);
-  items.add("lxc.cgroup.dir.container", placement.cgroup + "/ct");
-  items.add("lxc.cgroup.dir.monitor", placement.cgroup + "/monitor");
-  items.add("lxc.cgroup.dir.monitor.pivot", placement.pivot_cgroup);
+  add_security(items, placement);
+  if (spec.systemd) {
+    add_cgroups(items, placement);
+  }
   return items.take();
 }
 

@@ -33,18 +33,20 @@ void enter_surroundings(const MonitorPlan& plan) {
       throw SystemError("join the container's control group");
     }
   }
-  if (plan.network_namespace >= 0) {
-    if (setns(plan.network_namespace, CLONE_NEWNET) != 0 || unshare(CLONE_NEWNS) != 0) {
-      throw SystemError("enter the session's network");
-    }
-    // liblxc looks in /sys/class/net/<bridge>/bridge whether it is a bridge, and a sysfs mount shows the network
-    // namespace that it was mounted in. The cgroup tree has to stay visible on top.
-    const int cgroups =
-        static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, "/sys/fs/cgroup", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
-    if (cgroups < 0 || mount("sysfs", "/sys", "sysfs", 0, nullptr) != 0 ||
-        syscall(SYS_move_mount, cgroups, "", AT_FDCWD, "/sys/fs/cgroup", MOVE_MOUNT_F_EMPTY_PATH) != 0) {
-      throw SystemError("show the session's network in /sys");
-    }
+  if (plan.network_namespace >= 0 && setns(plan.network_namespace, CLONE_NEWNET) != 0) {
+    throw SystemError("enter the session's network");
+  }
+  if ((plan.network_namespace >= 0 || plan.cgroup_view >= 0) && unshare(CLONE_NEWNS) != 0) {
+    throw SystemError("make a mount namespace for a monitor");
+  }
+  // liblxc looks in /sys/class/net/<bridge>/bridge whether it is a bridge, and a sysfs mount shows the network
+  // namespace that it was mounted in.
+  if (plan.network_namespace >= 0 && mount("sysfs", "/sys", "sysfs", 0, nullptr) != 0) {
+    throw SystemError("show the session's network in /sys");
+  }
+  if (plan.cgroup_view >= 0 &&
+      syscall(SYS_move_mount, plan.cgroup_view, "", AT_FDCWD, "/sys/fs/cgroup", MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    throw SystemError("show the control groups in /sys");
   }
   if (const int error = install_seccomp_filter(plan.filter); error != 0) {
     throw SystemError("install the system call filter", error);

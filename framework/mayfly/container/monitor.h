@@ -20,7 +20,11 @@ struct MonitorPlan {
   std::vector<std::string> init;  ///< argv of process 1
   std::span<const sock_filter> filter{};
   std::vector<int> join_cgroups{};  ///< `cgroup.procs` files of limited version 1 cgroups
-  int network_namespace = -1;       ///< with the bridge of `lxc.net.0.link`; -1: stays in the keeper's
+  /// A detached mount of cgroup2 where the container needs cgroups of its own (systemd): liblxc makes them, with a way
+  /// from cgroup to cgroup for each process, which can wait 5-15 ms for RCU. -1: liblxc sees no cgroups and makes none;
+  /// the container is in the one that its monitor is born in.
+  int cgroup_view = -1;
+  int network_namespace = -1;  ///< with the bridge of `lxc.net.0.link`; -1: stays in the keeper's
 };
 
 /// Runs a container in the foreground until its init ends, then exits. For a child that a single-threaded process has

@@ -13,6 +13,7 @@
 
 #include "mayfly/container/cgroup.h"
 #include "mayfly/container/container_spec.h"
+#include "mayfly/container/device_filter.h"
 #include "mayfly/container/init_status.h"
 #include "mayfly/container/lxc_items.h"
 #include "mayfly/layer/id_map.h"
@@ -30,7 +31,8 @@ struct MachineSurroundings {
   std::filesystem::path lxc_path;
   std::span<const sock_filter> filter;
   IdMap id_map;
-  UniqueFd id_map_namespace{};  ///< made at the first unprivileged container
+  UniqueFd id_map_namespace{};                  ///< made at the first unprivileged container
+  std::optional<DeviceFilter> device_filter{};  ///< made at the first privileged one
   bool apparmor = false;
 };
 
@@ -95,7 +97,7 @@ class Machine {
  private:
   void mount_root();
   [[nodiscard]] LxcPlacement placement() const;
-  void fork_monitor();
+  void fork_monitor(const UniqueFd& cgroup);
   [[nodiscard]] pid_t find_init() const;
   [[nodiscard]] std::string reason() const;
   [[nodiscard]] int shut_down_signal() const;

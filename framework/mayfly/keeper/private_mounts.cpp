@@ -4,16 +4,14 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <linux/magic.h>
 
 #include <cerrno>
 
 #include "mayfly/layer/mount.h"
 #include "mayfly/support/error.h"
+#include "mayfly/support/unique_fd.h"
 
 namespace mayfly {
 namespace {
@@ -58,13 +56,7 @@ PrivateMounts PrivateMounts::enter() {
   return {};
 }
 
-void PrivateMounts::show_unified_cgroups(const Cgroups& cgroups) const {
-  struct statfs found {};
-  if (statfs("/sys/fs/cgroup", &found) == 0 && found.f_type == CGROUP2_SUPER_MAGIC) {
-    return;
-  }
-  attach(cgroups.clone_unified_mount(), "/sys/fs/cgroup");
-}
+void PrivateMounts::hide_cgroups() const { mount_tmpfs("/sys/fs/cgroup", {.size = Bytes{4'096}}); }
 
 std::filesystem::path PrivateMounts::host_path(const std::filesystem::path& path) {
   const std::filesystem::path below = path.lexically_normal().lexically_relative("/run");

@@ -2,8 +2,6 @@
 
 #include <filesystem>
 
-#include "mayfly/container/cgroup.h"
-
 namespace mayfly {
 
 /// Everything that a keeper mounts and needs on its way: visible to it and its children only, gone with them.
@@ -14,7 +12,7 @@ namespace mayfly {
 ///   session/            containers' directories
 ///     <container>/      merged/ (the root file system), rw/ (a tmpfs: upper, work), seed/, lxc.log, console.log
 ///     .rootfs/          liblxc's lxc.rootfs.mount
-/// /sys/fs/cgroup        cgroup2, whatever the host has there
+/// /sys/fs/cgroup        nothing, whatever the host has there
 /// ```
 class PrivateMounts {
  public:
@@ -22,9 +20,9 @@ class PrivateMounts {
   /// @throws PrivilegeError when the kernel refuses
   static PrivateMounts enter();
 
-  /// Shows cgroup2 alone on /sys/fs/cgroup: without the version 1 hierarchies liblxc's start is 4-5 ms shorter, and
-  /// systemd from 257 on boots only in a pure cgroup2 view.
-  void show_unified_cgroups(const Cgroups& cgroups) const;
+  /// Covers /sys/fs/cgroup: liblxc works with whatever control groups it finds there, and the keeper makes them itself.
+  /// Monitors that need a view of cgroup2 get one of their own. After Cgroups::of_host(), which has descriptors.
+  void hide_cgroups() const;
 
   /// Where a path of the host is here.
   [[nodiscard]] static std::filesystem::path host_path(const std::filesystem::path& path);

@@ -76,7 +76,7 @@ Server::Server(int socket, UniqueFd owner, const Paths& paths)
       mounts_(PrivateMounts::enter()),
       cgroups_(Cgroups::of_host()) {
   const std::filesystem::path init_program = find_shipped("mayfly-init");
-  mounts_.show_unified_cgroups(cgroups_);
+  mounts_.hide_cgroups();
   purge_dead_sessions(paths_, {cgroups_, PrivateMounts::host_path});
   filter_ = make_seccomp_filter();
   const std::string id = new_session_id();
@@ -258,10 +258,15 @@ void Server::handle_children() {
   signalfd_siginfo ignored;
   while (read(child_signals_.get(), &ignored, sizeof ignored) > 0) {
   }
+  // All before the first is answered for: a monitor's child that it had not reaped is this process's now, as their
+  // subreaper, and has to be gone when its container is said to be.
+  std::vector<pid_t> ended;
   for (pid_t child = 0; (child = waitpid(-1, nullptr, WNOHANG)) > 0;) {
+    ended.push_back(child);
+  }
+  for (const pid_t child : ended) {
     const auto at = std::find_if(entries_.begin(), entries_.end(),
                                  [&](const auto& named) { return named.second.machine->monitor() == child; });
-    // Others are orphans that this process inherits as their subreaper.
     if (at != entries_.end()) {
       monitor_ended(at);
     }

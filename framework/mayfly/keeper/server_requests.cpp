@@ -118,7 +118,7 @@ void Server::handle(request::Logs& request, UniqueFd& reply) {
 
 void Server::handle(request::BuildCgroup&, UniqueFd& reply) {
   const std::string name = cgroup_name(directory_->id(), ".build");
-  cgroups_.create(name);
+  (void)cgroups_.create(name);
   answer(reply, reply::BuildCgroup{cgroups_.unified_root() / name / "cgroup.procs"});
 }
 

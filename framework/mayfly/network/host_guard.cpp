@@ -1,14 +1,13 @@
 #include "mayfly/network/host_guard.h"
 
-#include <linux/bpf.h>
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstdint>
+
+#include "mayfly/support/bpf.h"
 
 namespace mayfly {
 namespace {
@@ -22,19 +21,12 @@ constexpr bpf_insn load(int width, int offset) {
   return {.code = static_cast<__u8>(BPF_LD | BPF_ABS | width), .imm = offset};
 }
 constexpr bpf_insn jump_if(int condition, int value, int over) {
-  return {.code = static_cast<__u8>(BPF_JMP | condition | BPF_K),
-          .dst_reg = BPF_REG_0,
-          .off = static_cast<__s16>(over),
-          .imm = value};
+  return bpf::jump_if(condition, BPF_REG_0, value, over);
 }
-constexpr bpf_insn set_result(int value) {
-  return {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = value};
-}
-constexpr bpf_insn kEnd{.code = BPF_JMP | BPF_EXIT};
 
 // A frame too short for a load ends the program with 0: it is dropped.
 constexpr std::array kProgram{
-    bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_6, .src_reg = BPF_REG_1},  // loads read from r6
+    bpf::copy(BPF_REG_6, BPF_REG_1),  // loads read from r6
     load(BPF_H, kEtherType),
     jump_if(BPF_JNE, kIpv4, 8),  // pass: ARP; slirp4netns has no IPv6
     load(BPF_B, kDestination),
@@ -44,22 +36,17 @@ constexpr std::array kProgram{
     jump_if(BPF_JGE, 224, 5),  // drop
     jump_if(BPF_JNE, 169, 2),  // pass
     load(BPF_B, kDestination + 1),
-    jump_if(BPF_JEQ, 254, 2),  // drop
-    set_result(kWhole),        // pass
-    kEnd,
-    set_result(0),  // drop
-    kEnd,
+    jump_if(BPF_JEQ, 254, 2),     // drop
+    bpf::set(BPF_REG_0, kWhole),  // pass
+    bpf::kEnd,
+    bpf::set(BPF_REG_0, 0),  // drop
+    bpf::kEnd,
 };
 
 }  // namespace
 
 bool guard_host(int tap) noexcept {
-  bpf_attr load{};
-  load.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
-  load.insns = reinterpret_cast<std::uintptr_t>(kProgram.data());
-  load.insn_cnt = kProgram.size();
-  load.license = reinterpret_cast<std::uintptr_t>("Apache-2.0");
-  int program = static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load));
+  int program = bpf::load_program(BPF_PROG_TYPE_SOCKET_FILTER, kProgram);
   if (program < 0) {
     return false;
   }
