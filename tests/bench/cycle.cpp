@@ -92,8 +92,8 @@ int run_benchmark(int rounds, const std::set<std::string>& skip) {
     rows.push_back({.name = job.name});
     job.cycle();  // a round to warm caches, not counted
   }
-  // In another order each round: after a spell without any, the first move of a process between cgroups waits for RCU,
-  // and no row shall always be the one that pays for that, or never.
+  // In another order each round: after a spell without any, the first move of a process between cgroups waits for RCU
+  // (the peers make such), and no row shall always be the one that pays for that, or never.
   std::vector<std::size_t> order(jobs.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::mt19937 random(1);  // NOLINT: the same orders in each run
