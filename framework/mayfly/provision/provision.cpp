@@ -42,12 +42,16 @@ struct Run {
 
 std::string describe(const ProvisionStep& step) { return std::visit(Describe{}, step.action); }
 
-ConvergeResult provision(const Target& target, const ProvisionStep& step,
-                         const std::function<void(std::string_view line)>& on_output) {
-  LineStream lines(on_output);
+bool has_check_mode(const ProvisionStep& /*step*/) { return false; }
+
+ConvergeResult provision(const Target& target, const ProvisionStep& step, const ProvisionOptions& options) {
+  LineStream lines(options.on_output);
   const auto start = Deadline::Clock::now();
-  const StepContext context{
-      .target = target, .lines = lines, .within = step.within, .deadline = Deadline::after(step.within)};
+  const StepContext context{.target = target,
+                            .mode = options.mode,
+                            .lines = lines,
+                            .within = step.within,
+                            .deadline = Deadline::after(step.within)};
   StepOutcome outcome = in_context("running " + describe(step), [&] { return std::visit(Run{context}, step.action); });
   lines.finish();
   outcome.result.output = lines.text();

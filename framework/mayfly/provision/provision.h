@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,17 @@ struct TaskResult {
   Status status{};
   std::string where{};  ///< "site.yml:12"; empty when the tool doesn't say
   std::string message{};
+  /// Of Ansible: runs only when notified.
+  bool handler = false;
+  /// When it ran, by the clock that the container shares with the host: what it changed has a time in between. The
+  /// epoch when the tool doesn't say.
+  std::chrono::system_clock::time_point started{}, ended{};
+};
+
+/// What a tool is asked to do.
+enum class ProvisionMode {
+  converge,
+  check,  ///< only say what would change: `--check`, `--noop`, `--dry-run`; `changed` then means "would change"
 };
 
 /// What one converge of one or more provision steps did.
@@ -46,6 +58,12 @@ class ProvisionError : public Error {
   std::shared_ptr<const ConvergeResult> result_;
 };
 
+struct ProvisionOptions {
+  ProvisionMode mode = ProvisionMode::converge;
+  /// Gets the tool's output, line by line, as it comes; secrets masked.
+  std::function<void(std::string_view line)> on_output{};
+};
+
 /// Runs one step in the container. The tool's result file is authoritative: a tool that exits with 0 and leaves none
 /// has failed. Its own files are below /run in the container and are removed; nothing is written to the user's home.
 ///
@@ -60,11 +78,13 @@ class ProvisionError : public Error {
 /// `hiera.yaml`
 ///   beside the manifest is used.
 ///
-/// @param on_output gets the tool's output, line by line, as it comes
 /// @throws ProvisionError when a task fails, the manifest can't be parsed, the tool is missing or the deadline passes;
 /// Error when the container stops
 [[nodiscard]] ConvergeResult provision(const Target& target, const ProvisionStep& step,
-                                       const std::function<void(std::string_view line)>& on_output);
+                                       const ProvisionOptions& options);
+
+/// Whether the step's tool can predict: ProvisionMode::check.
+[[nodiscard]] bool has_check_mode(const ProvisionStep& step);
 
 /// What a step is called in messages: "ansible site.yml".
 [[nodiscard]] std::string describe(const ProvisionStep& step);

@@ -32,6 +32,7 @@ class LineStream {
 /// What a provisioner gets besides its settings.
 struct StepContext {
   const Target& target;
+  ProvisionMode mode;
   LineStream& lines;
   Milliseconds within;
   Deadline deadline;  ///< when `within` ends

@@ -151,7 +151,8 @@ ConvergeResult Container::converge() const {
   for (const ProvisionStep& step : state_->profile.provision) {
     all += in_context(fmt::format("converging '{}' with {}", state_->profile.name, describe(step)), [&] {
       try {
-        return while_it_runs(*this, [&] { return provision(state_->target, step, state_->provision_output); });
+        return while_it_runs(*this,
+                             [&] { return provision(state_->target, step, {.on_output = state_->provision_output}); });
       } catch (const ProvisionError& error) {
         if (running()) {
           throw;

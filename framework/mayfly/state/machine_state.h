@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+
+#include "mayfly/exec/target.h"
+#include "mayfly/layer/root_view.h"
+#include "mayfly/state/state_diff.h"
+
+namespace mayfly {
+
+/// A machine at one moment: what it has written (types, modes, owners, xattrs, link targets, digests of contents;
+/// small texts whole), packages (dpkg), units (systemd), users and groups, listening ports, mounts, sysctls, the
+/// environment of services. Read from outside, but for systemd, which is asked once.
+class MachineState {
+ public:
+  /// @param view of the same container, alive as long as this and differences with it are needed
+  /// @throws StoppedError, SystemError
+  [[nodiscard]] static MachineState capture(const Target& target, std::shared_ptr<const RootView> view);
+
+  /// The machine as its image and layers are: before its first write. Files only know of a before; all else is read
+  /// from the files of the lowers (packages, users, groups), or empty (units, ports, mounts, sysctls, environment), and
+  /// then difference() leaves that kind out.
+  [[nodiscard]] static MachineState pristine(std::shared_ptr<const RootView> view);
+
+  struct Data;
+  [[nodiscard]] const Data& data() const noexcept { return *data_; }
+
+ private:
+  explicit MachineState(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+  std::shared_ptr<const Data> data_;
+};
+
+/// What happened in between. Both states are of the same container, or of two clones of the same layers.
+/// Equal content, mode, owner and xattrs are no change, whatever the timestamps; a directory that was removed and made
+/// again with the same content neither.
+[[nodiscard]] StateDiff difference(const MachineState& before, const MachineState& after);
+
+}  // namespace mayfly
