@@ -16,6 +16,7 @@
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
+#include "tests/support/requirements.h"
 
 // kill -9 in the middle of a build. The build program is a stand-in that tells when it is at work and never ends; all
 // that it starts keeps a pipe open, so the pipe's end of file shows that really everything is dead.
@@ -39,19 +40,10 @@ for word; do case $word in /*) target=$word;; esac; done
 mkdir -p "$target/etc/apt/apt.conf.d" "$target/dev"
 )";
 
-/// Why a test can't run here; with MAYFLY_REQUIRE=all (for CI) that is a failure.
-void skip_or_fail(const char* reason) {
-  const char* require = std::getenv("MAYFLY_REQUIRE");
-  if (require != nullptr && std::string_view(require) == "all") {
-    FAIL() << reason;
-  }
-  GTEST_SKIP() << reason;
-}
-
 struct KilledBuildTest : testing::Test {
   void SetUp() override {
-    if (::geteuid() != 0) {
-      skip_or_fail("needs root");
+    test::require_root();
+    if (IsSkipped() || HasFatalFailure()) {
       return;
     }
     ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
@@ -107,8 +99,9 @@ struct KilledBuildTest : testing::Test {
 };
 
 TEST_F(KilledBuildTest, OfADebianImageLeavesNoProcessAndNoMountAndTheNextBuildWorks) {
-  if (!find_program("apt-get")) {
-    return skip_or_fail("needs apt");
+  test::require_program("apt-get");
+  if (IsSkipped() || HasFatalFailure()) {
+    return;
   }
   const std::string mounts = read_file("/proc/self/mountinfo");
   const DebianImage recipe{.suite = "bookworm", .mirror = "http://127.0.0.1:9/debian"};

@@ -22,9 +22,9 @@
 namespace mayfly {
 namespace {
 
-using testing::HostSnapshot;
+using test::HostSnapshot;
+using test::leftovers;
 using ::testing::IsEmpty;
-using testing::leftovers;
 
 /// What a test program does, over and over: builds, starts, runs, stops.
 [[noreturn]] void be_a_test_program(const Paths& paths) {
@@ -71,7 +71,7 @@ class KillTest : public ::testing::TestWithParam<Victim> {
   static constexpr int kLongestLife = 200;  ///< milliseconds; a whole round of the test program takes about that
 
   void SetUp() override {
-    testing::require_root();
+    test::require_root();
     // Orphans come to this process, not to a process 1 that may not reap.
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     const char* chosen = std::getenv("MAYFLY_TEST_SEED");

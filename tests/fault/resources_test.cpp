@@ -20,15 +20,15 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-class FullDisk : public testing::Scenario {
+class FullDisk : public test::Scenario {
  protected:
   [[nodiscard]] std::string store_is_full() const {
     return "hint: the store '" + paths().store.string() +
            "' is full: free space there, or set MAYFLY_STORE_DIR to another place\n";
   }
 };
-using TooFewPrivileges = testing::Scenario;
-using BrokenInstallation = testing::Scenario;
+using TooFewPrivileges = test::Scenario;
+using BrokenInstallation = test::Scenario;
 
 TEST_F(FullDisk, OfTheContainerIsToldByTheCommandItself) {
   profile("[limits]\ndisk = \"1MiB\"\n");
@@ -134,7 +134,7 @@ TEST_F(TooFewPrivileges, OfAnotherUser) {
 }
 
 TEST_F(TooFewPrivileges, OfARootWithoutItsCapabilities) {
-  ASSERT_NO_FATAL_FAILURE(testing::require_program("setpriv"));
+  ASSERT_NO_FATAL_FAILURE(test::require_program("setpriv"));
   if (IsSkipped()) return;
   profile("");
   expect_seen(run_process({"setpriv", "--bounding-set", "-sys_admin,-setfcap", "--inh-caps", "-sys_admin,-setfcap",

@@ -10,7 +10,7 @@
 #include "tests/golden/golden_file.h"
 #include "tests/support/requirements.h"
 
-namespace mayfly::testing {
+namespace mayfly::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -114,4 +114,4 @@ void Scenario::expect_seen(const ProcessResult& result, int exit_code) const {
   expect_golden(fs::path(MAYFLY_TEST_DIR) / "golden" / golden, with_names(result.err, directory()));
 }
 
-}  // namespace mayfly::testing
+}  // namespace mayfly::test

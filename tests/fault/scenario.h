@@ -13,7 +13,7 @@
 #include "mayfly/support/subprocess.h"
 #include "tests/support/host_snapshot.h"
 
-namespace mayfly::testing {
+namespace mayfly::test {
 
 /// Something that goes wrong, in directories of its own. Afterwards nothing may be left: no process, no control group,
 /// no mount, no session, no half-built image, no lock.
@@ -51,4 +51,4 @@ class Scenario : public ::testing::Test {
   HostSnapshot before_;
 };
 
-}  // namespace mayfly::testing
+}  // namespace mayfly::test

@@ -21,10 +21,10 @@ using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-using BadProfile = testing::Scenario;
-using MissingImage = testing::Scenario;
-using FailingManifest = testing::Scenario;
-using DyingInit = testing::Scenario;
+using BadProfile = test::Scenario;
+using MissingImage = test::Scenario;
+using FailingManifest = test::Scenario;
+using DyingInit = test::Scenario;
 
 /// A web server that has nothing.
 class EmptyServer {
@@ -117,7 +117,7 @@ TEST_F(MissingImage, TarballThatIsCutOff) {
 }
 
 TEST_F(MissingImage, SuiteThatTheMirrorDoesNotHave) {
-  ASSERT_NO_FATAL_FAILURE(testing::require_program("mmdebstrap"));
+  ASSERT_NO_FATAL_FAILURE(test::require_program("mmdebstrap"));
   if (IsSkipped()) return;
   const EmptyServer mirror;
   profile("[image]\nsource = \"debian\"\nsuite = \"bookwurm\"\nmirror = \"" + mirror.url() + "\"\n");

@@ -13,11 +13,11 @@ namespace mayfly {
 namespace {
 
 namespace fs = std::filesystem;
+using test::Victim;
 using ::testing::Combine;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Values;
-using testing::Victim;
 
 enum class Phase { builds, converges, converges_by_ansible, shuts_down, waits, runs, runs_on_a_network };
 
@@ -61,14 +61,14 @@ shell = { inline = "true" }
 
 void require_what(Phase phase) {
   if (phase == Phase::runs_on_a_network) {
-    testing::require_program("slirp4netns");
+    test::require_program("slirp4netns");
   } else if (phase == Phase::converges_by_ansible) {
-    testing::require_program("ansible-playbook");
-    testing::require(fs::exists("/usr/bin/python3"), "needs python3 in the host's image");
+    test::require_program("ansible-playbook");
+    test::require(fs::exists("/usr/bin/python3"), "needs python3 in the host's image");
   }
 }
 
-class SessionKill : public testing::Scenario {
+class SessionKill : public test::Scenario {
  protected:
   /// Starts the command and waits until it is in the phase.
   void start(Phase phase) {

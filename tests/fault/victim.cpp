@@ -12,7 +12,7 @@
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/error.h"
 
-namespace mayfly::testing {
+namespace mayfly::test {
 namespace {
 constexpr Milliseconds kPatience{30'000};
 }  // namespace
@@ -106,4 +106,4 @@ int Victim::wait() {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-}  // namespace mayfly::testing
+}  // namespace mayfly::test

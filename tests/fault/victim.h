@@ -12,7 +12,7 @@
 #include "mayfly/support/unique_fd.h"
 #include "mayfly/support/units.h"
 
-namespace mayfly::testing {
+namespace mayfly::test {
 
 /// A program with a process group of its own, started to be killed. Its standard output and error come through one
 /// pipe.
@@ -47,4 +47,4 @@ class Victim {
   std::string output_{};
 };
 
-}  // namespace mayfly::testing
+}  // namespace mayfly::test

@@ -12,7 +12,7 @@
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 
-namespace mayfly::testing {
+namespace mayfly::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -172,4 +172,4 @@ std::vector<std::string> leftovers(const HostSnapshot& before, const Paths& path
   }
 }
 
-}  // namespace mayfly::testing
+}  // namespace mayfly::test

@@ -8,7 +8,7 @@
 #include "mayfly/support/paths.h"
 #include "mayfly/support/units.h"
 
-namespace mayfly::testing {
+namespace mayfly::test {
 
 /// All that a session could leave on the host: mounts, control groups, processes and zombies, network interfaces,
 /// routes, abstract sockets, liblxc's files, session directories, staging directories.
@@ -31,4 +31,4 @@ class HostSnapshot {
 [[nodiscard]] std::vector<std::string> leftovers(const HostSnapshot& before, const Paths& paths,
                                                  Milliseconds within = Milliseconds(1'000));
 
-}  // namespace mayfly::testing
+}  // namespace mayfly::test

@@ -9,7 +9,7 @@
 
 #include "mayfly/support/subprocess.h"
 
-namespace mayfly::testing {
+namespace mayfly::test {
 
 /// To be called in SetUp() (or first in the body, followed by a return): skips the test where it can't run, and says
 /// why. With MAYFLY_REQUIRE=all in the environment, as in CI, it fails instead.
@@ -26,4 +26,4 @@ inline void require_root() { require(geteuid() == 0, "needs root"); }
 
 inline void require_program(const std::string& name) { require(find_program(name).has_value(), "needs " + name); }
 
-}  // namespace mayfly::testing
+}  // namespace mayfly::test

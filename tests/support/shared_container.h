@@ -9,7 +9,7 @@
 #include "mayfly/session/session.h"
 #include "tests/support/requirements.h"
 
-namespace mayfly::testing {
+namespace mayfly::test {
 
 /// Debian with systemd and Python: what tests of facts and of Ansible use, so that one image serves all.
 inline DebianImage systemd_image() {
@@ -52,4 +52,4 @@ class SharedContainer : public ::testing::Test {
   static inline std::string failure_;
 };
 
-}  // namespace mayfly::testing
+}  // namespace mayfly::test

@@ -10,7 +10,7 @@
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/paths.h"
 
-namespace mayfly::testing {
+namespace mayfly::test {
 
 /// One container on the host's root file system, with Mayfly's own init and a keeper of its own; both are gone when it
 /// goes.
@@ -37,4 +37,4 @@ class TestContainer {
   std::unique_ptr<Target> target_;
 };
 
-}  // namespace mayfly::testing
+}  // namespace mayfly::test

@@ -17,9 +17,9 @@
 namespace mayfly {
 namespace {
 
+using test::TestContainer;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-using testing::TestContainer;
 
 /// run_attached(), by `mayfly-enter`, which is little more.
 class AttachTest : public ::testing::Test {

@@ -26,9 +26,9 @@ using ::testing::StartsWith;
 class Command : public ::testing::Test {
  protected:
   Command() { write_file(profile_, "hostname = \"box\"\n[env]\nFROM_PROFILE = \"yes\"\n"); }
-  ~Command() override { EXPECT_THAT(mayfly::testing::leftovers(before_, paths_), IsEmpty()); }
+  ~Command() override { EXPECT_THAT(mayfly::test::leftovers(before_, paths_), IsEmpty()); }
 
-  void SetUp() override { mayfly::testing::require_root(); }
+  void SetUp() override { mayfly::test::require_root(); }
 
   ProcessResult mayfly(const std::vector<std::string>& arguments, ProcessOptions options = {}) const {
     std::vector<std::string> argv{MAYFLY_COMMAND};
@@ -48,7 +48,7 @@ class Command : public ::testing::Test {
   TempDir directory_;
   Paths paths_{.runtime = directory_.path() / "run", .store = directory_.path() / "store"};
   std::filesystem::path profile_ = directory_.path() / "box.toml";
-  mayfly::testing::HostSnapshot before_ = mayfly::testing::HostSnapshot::take(paths_);
+  mayfly::test::HostSnapshot before_ = mayfly::test::HostSnapshot::take(paths_);
 };
 
 TEST_F(Command, RunPassesInputOutputAndErrors) {

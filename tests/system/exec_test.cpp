@@ -19,13 +19,13 @@
 namespace mayfly {
 namespace {
 
+using test::TestContainer;
 using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
-using testing::TestContainer;
 
 /// The tests share a container; none may leave something in it.
 class ExecTest : public ::testing::Test {

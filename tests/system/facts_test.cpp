@@ -16,9 +16,9 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-class Facts : public testing::SharedContainer<Facts> {
+class Facts : public test::SharedContainer<Facts> {
  public:
-  static Profile profile() { return {.name = "facts", .image = testing::systemd_image(), .hostname = "facts"}; }
+  static Profile profile() { return {.name = "facts", .image = test::systemd_image(), .hostname = "facts"}; }
 
  protected:
   static void sh(const std::string& script) { check(target(), {"/bin/sh", "-ec", script}); }
@@ -125,7 +125,7 @@ TEST_F(Facts, ChecksThatDont) {
 }
 
 // Debian without systemd: Mayfly's own init runs.
-class FactsWithoutSystemd : public testing::SharedContainer<FactsWithoutSystemd> {
+class FactsWithoutSystemd : public test::SharedContainer<FactsWithoutSystemd> {
  public:
   static Profile profile() {
     return {.name = "minbase", .image = DebianImage{.suite = "bookworm"}, .hostname = "minbase"};

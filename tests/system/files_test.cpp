@@ -16,9 +16,9 @@ namespace mayfly {
 namespace {
 
 namespace fs = std::filesystem;
+using test::TestContainer;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-using testing::TestContainer;
 
 class FilesTest : public ::testing::Test {
  protected:

@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 /// Runs tests of fixture/inner_test.cpp and looks at what they leave.
 class Fixture : public ::testing::Test {
  protected:
-  void SetUp() override { testing::require_root(); }
+  void SetUp() override { test::require_root(); }
 
   ProcessResult run_inner(const std::string& filter, std::map<std::string, std::string> env = {},
                           std::vector<std::string> prefix = {}) {
@@ -79,7 +79,7 @@ TEST_F(Fixture, FailureNamesItsArtifacts) {
   EXPECT_THAT(read_file(xml()), HasSubstr("<property name=\"mayfly_artifacts\" value=\"" + directory + "\"/>"));
   EXPECT_THAT(artifact("Fails.InAnExpectation/failure.txt"),
               AllOf(HasSubstr("inner_test.cpp:"), HasSubstr("Expected: succeeds and its stdout has substring")));
-  for (const char* name : {"lxc.log", "processes.txt", "profile.toml"}) {
+  for (const char* name : {"processes.txt", "profile.toml"}) {
     EXPECT_TRUE(fs::exists(fs::path(directory) / name)) << name;
   }
 }
@@ -109,7 +109,7 @@ TEST_F(Fixture, FailureInSetUpHasArtifactsToo) {
   const ProcessResult result = run_inner("FailsInSetUp.*");
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.out, Not(HasSubstr("the body ran")));
-  EXPECT_TRUE(fs::exists(artifacts() / "FailsInSetUp.BodyIsNotRun" / "lxc.log"));
+  EXPECT_TRUE(fs::exists(artifacts() / "FailsInSetUp.BodyIsNotRun" / "profile.toml"));
 }
 
 TEST_F(Fixture, AContainerThatDiesFailsItsTestAndLeavesItsLogs) {
@@ -147,7 +147,7 @@ TEST_F(Fixture, AFailingManifestFailsItsTest) {
   const ProcessResult result = run_inner("ManifestFails.*");
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.out, AllOf(HasSubstr("manifest_fails.toml: Failure"), HasSubstr("broken")));
-  EXPECT_TRUE(fs::exists(artifacts() / "ManifestFails.BodyIsNotRun" / "lxc.log"));
+  EXPECT_TRUE(fs::exists(artifacts() / "ManifestFails.BodyIsNotRun" / "profile.toml"));
 }
 
 TEST_F(Fixture, AMissingProfileNamesThePlacesSearched) {
@@ -159,14 +159,14 @@ TEST_F(Fixture, AMissingProfileNamesThePlacesSearched) {
 }
 
 TEST_F(Fixture, WithoutRootTestsAreSkippedUnlessRequired) {
-  testing::require_program("setpriv");
+  test::require_program("setpriv");
   if (IsSkipped()) {
     return;
   }
   fs::permissions(xml().parent_path(), fs::perms::all);
   const std::vector<std::string> as_nobody{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"};
   if (!run_inner("None", {}, as_nobody).ok()) {
-    mayfly::testing::require(false, "needs a build directory that others may read");
+    mayfly::test::require(false, "needs a build directory that others may read");
     return;
   }
   const ProcessResult skipped = run_inner("Clean.*", {{"MAYFLY_REQUIRE", ""}}, as_nobody);

@@ -20,6 +20,7 @@
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
+#include "tests/support/requirements.h"
 
 namespace mayfly {
 namespace {
@@ -94,21 +95,8 @@ class Store {
   std::vector<std::string> lines_;
 };
 
-/// Why a test can't run here; with MAYFLY_REQUIRE=all (for CI) that is a failure.
-void skip_or_fail(const char* reason) {
-  const char* require = std::getenv("MAYFLY_REQUIRE");
-  if (require != nullptr && std::string_view(require) == "all") {
-    FAIL() << reason;
-  }
-  GTEST_SKIP() << reason;
-}
-
 struct RootTest : testing::Test {
-  void SetUp() override {
-    if (::geteuid() != 0) {
-      skip_or_fail("needs root");
-    }
-  }
+  void SetUp() override { test::require_root(); }
   Store store;
 };
 
@@ -282,7 +270,7 @@ struct DebianImageTest : testing::Test {
   static void TearDownTestSuite() { delete std::exchange(shared, nullptr); }
   void SetUp() override {
     if (shared == nullptr) {
-      skip_or_fail("needs root and mmdebstrap");
+      test::require(false, "needs root and mmdebstrap");
     }
   }
   static Store* shared;

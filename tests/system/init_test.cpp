@@ -56,7 +56,7 @@ std::vector<pid_t> children_of(pid_t pid) {
 class Init : public ::testing::Test {
  protected:
   void SetUp() override {
-    testing::require_root();
+    test::require_root();
     if (IsSkipped() || HasFatalFailure()) {
       return;
     }

@@ -20,13 +20,13 @@
 namespace mayfly {
 namespace {
 
+using test::HostSnapshot;
+using test::leftovers;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::HostSnapshot;
 using ::testing::IsEmpty;
-using testing::leftovers;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
@@ -35,7 +35,7 @@ using ::testing::StartsWith;
 class KeeperTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    testing::require_root();
+    test::require_root();
     if (IsSkipped() || HasFatalFailure()) {
       return;
     }
@@ -238,7 +238,7 @@ TEST_F(KeeperTest, SaysThatTheMachineEndedItself) {
                    "import ctypes, time; time.sleep(0.05); ctypes.CDLL(None).reboot(ctypes.c_int(" + command + "))"};
     return exit_of(keeper_->start(ending), name).reason;
   };
-  testing::require_program("python3");
+  test::require_program("python3");
   if (IsSkipped() || HasFatalFailure()) {
     return;
   }

@@ -152,9 +152,9 @@ class RouterTest : public ::testing::Test {
     ip_batch("/proc/self/ns/net", std::string("link set lo up\naddr add ") + kOutside + "/32 dev lo\n");
   }
   void SetUp() override {
-    testing::require_root();
-    testing::require_program("slirp4netns");
-    testing::require_program("ip");
+    test::require_root();
+    test::require_program("slirp4netns");
+    test::require_program("ip");
   }
 };
 

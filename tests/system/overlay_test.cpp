@@ -127,7 +127,7 @@ struct Form {
 class Overlay : public ::testing::TestWithParam<Form> {
  protected:
   void SetUp() override {
-    testing::require_root();
+    test::require_root();
     if (IsSkipped() || HasFatalFailure()) {
       return;
     }
@@ -258,7 +258,7 @@ TEST_P(Overlay, KeepsSetuidXattrsAndAclsThroughACopyUp) {
   put(base() / "acl", "text");
   const std::string acl = access_acl(33);
   if (::lsetxattr((base() / "acl").c_str(), "system.posix_acl_access", acl.data(), acl.size(), 0) != 0) {
-    mayfly::testing::require(false, "the file system of the temporary directory has no ACLs");
+    mayfly::test::require(false, "the file system of the temporary directory has no ACLs");
     return;
   }
   mount({base()});
@@ -277,7 +277,7 @@ TEST_P(Overlay, ShowsAclsWithTheContainersIds) {
   put(base() / "acl", "text");
   const std::string acl = access_acl(33);
   if (::lsetxattr((base() / "acl").c_str(), "system.posix_acl_access", acl.data(), acl.size(), 0) != 0) {
-    mayfly::testing::require(false, "the file system of the temporary directory has no ACLs");
+    mayfly::test::require(false, "the file system of the temporary directory has no ACLs");
     return;
   }
   mount({base()});
@@ -556,7 +556,7 @@ TEST_P(OverlayError, AFullUpperIsNoSpaceForTheContainer) {
 }
 
 TEST(IdMapNamespace, MapsUsersAndGroups) {
-  testing::require_root();
+  test::require_root();
   if (::testing::Test::IsSkipped() || ::testing::Test::HasFatalFailure()) {
     return;
   }
@@ -572,7 +572,7 @@ TEST(IdMapNamespace, MapsUsersAndGroups) {
 }
 
 TEST(IdMapNamespace, NamesWhatWasRefused) {
-  testing::require_root();
+  test::require_root();
   if (::testing::Test::IsSkipped() || ::testing::Test::HasFatalFailure()) {
     return;
   }

@@ -28,13 +28,13 @@ std::filesystem::path manifest(const std::string& name) {
 
 // Its tests look at things of their own in the container.
 template <typename Suite>
-class InContainer : public testing::SharedContainer<Suite> {
+class InContainer : public test::SharedContainer<Suite> {
  protected:
-  using testing::SharedContainer<Suite>::target;
+  using test::SharedContainer<Suite>::target;
 
   ConvergeResult converge(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 300s) {
     return provision(target(), {.action = std::move(action), .within = within},
-                     [&](std::string_view line) { lines_.emplace_back(line); });
+                     {.on_output = [&](std::string_view line) { lines_.emplace_back(line); }});
   }
   /// The error of a step that has to fail.
   ProvisionError failure_of(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 300s) {
@@ -102,13 +102,13 @@ TEST_F(Shell, LeavesNothingOfItsOwn) {
 
 class Ansible : public InContainer<Ansible> {
  public:
-  static Profile profile() { return {.name = "ansible", .image = testing::systemd_image(), .hostname = "web"}; }
+  static Profile profile() { return {.name = "ansible", .image = test::systemd_image(), .hostname = "web"}; }
 
  protected:
   void SetUp() override {
     InContainer<Ansible>::SetUp();
     if (!IsSkipped() && !HasFatalFailure()) {
-      testing::require_program("ansible-playbook");
+      test::require_program("ansible-playbook");
     }
   }
   static AnsibleStep playbook(const std::string& name) { return {.playbook = manifest("ansible/" + name)}; }
@@ -235,7 +235,7 @@ TEST_F(Puppet, LeavesNothingOfItsOwn) {
 
 TEST_F(Shell, ContainerWithoutPuppetGivesAHint) {
   if (find_program("puppet")) {
-    mayfly::testing::require(false, "this container shows the host's programs, and the host has puppet");
+    mayfly::test::require(false, "this container shows the host's programs, and the host has puppet");
     return;
   }
   const ProvisionError error = failure_of(PuppetStep{.manifest = manifest("puppet/site.pp")});
@@ -244,7 +244,7 @@ TEST_F(Shell, ContainerWithoutPuppetGivesAHint) {
 }
 
 TEST_F(Puppet, ContainerWithoutPythonGivesAHint) {
-  testing::require_program("ansible-playbook");
+  test::require_program("ansible-playbook");
   if (IsSkipped() || HasFatalFailure()) {
     return;
   }

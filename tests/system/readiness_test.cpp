@@ -12,11 +12,11 @@
 namespace mayfly {
 namespace {
 
+using test::TestContainer;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-using testing::TestContainer;
 
 constexpr Milliseconds kLong{20'000};
 constexpr const char* kHint = "\n  hint: 'within' in [init] sets how long to wait";

@@ -13,6 +13,7 @@
 
 #include "mayfly/support/error.h"
 #include "mayfly/support/sha256.h"
+#include "tests/support/requirements.h"
 
 namespace mayfly {
 namespace {
@@ -116,8 +117,9 @@ TEST(RemoveTree, RefusesPathsWithoutAName) {
 }
 
 TEST(RemoveTree, DoesNotDescendIntoMounts) {
-  if (::geteuid() != 0) {
-    GTEST_SKIP() << "mounting needs root";
+  test::require_root();
+  if (testing::Test::IsSkipped()) {
+    return;
   }
   const TempDir dir;
   fs::create_directories(dir.path() / "kept");

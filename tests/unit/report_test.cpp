@@ -8,6 +8,7 @@
 #include "mayfly/report/junit.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
+#include "tests/support/requirements.h"
 
 namespace mayfly {
 namespace {
@@ -78,8 +79,9 @@ b</failure>
 }
 
 TEST(Junit, IsReadBackByAnXmlParser) {
-  if (!find_program("xmllint")) {
-    GTEST_SKIP() << "needs xmllint";
+  test::require_program("xmllint");
+  if (testing::Test::IsSkipped() || testing::Test::HasFatalFailure()) {
+    return;
   }
   std::string every_byte;
   for (int byte = 0; byte < 256; ++byte) {

@@ -10,6 +10,7 @@
 
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/file_io.h"
+#include "tests/support/requirements.h"
 
 namespace mayfly {
 namespace {
@@ -161,8 +162,9 @@ TEST(RunProcess, JoinsTheCgroupsGiven) {
 }
 
 TEST(RunProcess, KeepsPrivateMountsToTheChild) {
-  if (::geteuid() != 0) {
-    GTEST_SKIP() << "mounting needs root";
+  test::require_root();
+  if (testing::Test::IsSkipped()) {
+    return;
   }
   const TempDir dir;
   const auto result =
