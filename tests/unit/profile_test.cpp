@@ -302,6 +302,71 @@ TEST(RenderDiagnostics, ToleratesPlacesBeyondTheText) {
             "a.toml:9:4: error: end\n    9 | \n      | ^");
 }
 
+TEST_F(ProfileDirectory, ReadsTheStepsAroundTheManifests) {
+  const Profile profile = parse_here(R"(
+    prepare = [{ shell = "setup.sh" }]
+    [[side_effect]]
+    shell = { inline = "reboot" }
+    within = "5s"
+    [[cleanup]]
+    ansible = "site.yml"
+  )");
+  EXPECT_THAT(profile.prepare, ElementsAre(ProvisionStep{.action = ShellStep{.script = at("setup.sh")}}));
+  EXPECT_THAT(profile.side_effect,
+              ElementsAre(ProvisionStep{.action = ShellStep{.inline_script = "reboot"}, .within = seconds(5)}));
+  EXPECT_THAT(profile.cleanup, ElementsAre(ProvisionStep{.action = AnsibleStep{.playbook = at("site.yml")}}));
+}
+
+TEST(ParseProfile, ReadsTheScenario) {
+  EXPECT_THAT(parse("scenario.skip = [\"lint\", \"side_effect\"]").scenario.skip,
+              ElementsAre(ScenarioStep::lint, ScenarioStep::side_effect));
+  EXPECT_THAT(parse("scenario.steps = [\"converge\"]").scenario.steps, ElementsAre(ScenarioStep::converge));
+}
+
+TEST(ParseProfile, ReadsWhatIdempotenceIgnores) {
+  const IdempotenceSettings settings = parse(R"(
+    [idempotence]
+    skip = true
+    ignore = [{ path = "/var/lib/x/**", reason = "its database" }, { unit = "*.timer", reason = "time passes" }]
+  )")
+                                           .idempotence;
+  EXPECT_EQ(settings, (IdempotenceSettings{
+                          .skip = true,
+                          .ignore = {{"file", "/var/lib/x/**", "its database"}, {"unit", "*.timer", "time passes"}}}));
+}
+
+TEST_F(ProfileDirectory, ReadsTheMatrixInItsOrder) {
+  using Kind = MatrixAxis::Kind;
+  const Profile profile = parse_here(R"(
+    image = { source = "debian", suite = "bookworm" }
+    provision = [{ ansible = "site.yml" }]
+    [matrix]
+    suite      = ["bookworm", "trixie"]
+    privileged = [false, true]
+    network    = ["none"]
+    env.ROLE   = ["web", "db"]
+    vars       = { workers = [1, 4], list = [["a"], []] }
+  )");
+  EXPECT_THAT(profile.matrix,
+              testing::UnorderedElementsAre(
+                  MatrixAxis{Kind::suite, "suite", {"bookworm", "trixie"}},
+                  MatrixAxis{Kind::privileged, "privileged", {"false", "true"}},
+                  MatrixAxis{Kind::network, "network", {"none"}}, MatrixAxis{Kind::env, "ROLE", {"web", "db"}},
+                  MatrixAxis{Kind::vars, "workers", {"1", "4"}}, MatrixAxis{Kind::vars, "list", {"[\"a\"]", "[]"}}));
+}
+
+TEST(ParseProfile, RefusesAMatrixThatIsTooBig) {
+  std::string toml = "[matrix.env]\n";
+  for (const char* name : {"A", "B", "C"})
+    toml += std::string(name) + " = [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\"]\n";
+  EXPECT_THAT(error_of(toml), HasSubstr("the matrix has more than 256 cells"));
+}
+
+TEST(ScenarioStepName, IsReadBack) {
+  for (const std::string_view name : kScenarioStepNames) EXPECT_EQ(to_string(parse_scenario_step(name).value()), name);
+  EXPECT_EQ(parse_scenario_step("converged"), std::nullopt);
+}
+
 // The reference describes a table in the section whose heading names it, each key in a row of its own: "| `key` |".
 TEST(ProfileReference, DescribesEveryKey) {
   const std::string reference = read_file(std::filesystem::path(MAYFLY_SOURCE_DIR) / "docs/profile.md");

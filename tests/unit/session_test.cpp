@@ -101,6 +101,15 @@ Profile shell_profile(const std::string& script) {
 
 TEST(ConvergeKey, IsTheSameForTheSameInputs) { EXPECT_EQ(key_of(shell_profile("a")), key_of(shell_profile("a"))); }
 
+TEST(ConvergeKey, TellsAStepThatPreparesFromOneThatConverges) {
+  Profile prepared = shell_profile("b");
+  prepared.prepare = shell_profile("a").provision;
+  Profile converged = shell_profile("a");
+  converged.provision.push_back(shell_profile("b").provision.front());
+  EXPECT_NE(key_of(prepared), key_of(converged));
+  EXPECT_NE(key_of(prepared), key_of(shell_profile("b")));
+}
+
 TEST(ConvergeKey, ChangesWithEachInput) {
   const Profile profile = shell_profile("a");
   EXPECT_NE(key_of(profile), key_of(shell_profile("b")));

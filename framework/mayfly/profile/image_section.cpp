@@ -41,18 +41,6 @@ std::optional<std::string> read_source(Reader& reader, std::string_view name, co
   return read_one_of(reader, name, node, kSources);
 }
 
-std::optional<std::string> read_suite(Reader& reader, std::string_view name, const DocumentNode& node) {
-  auto suite = read_word(reader, name, node);
-  const auto fits = [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_' || c == '/';
-  };
-  if (suite && !std::all_of(suite->begin(), suite->end(), fits)) {
-    reader.error(node.place, fmt::format("'{}' is not the name of a suite", *suite), "for example \"bookworm\"");
-    return std::nullopt;
-  }
-  return suite;
-}
-
 std::optional<std::string> read_mirror(Reader& reader, std::string_view name, const DocumentNode& node) {
   auto mirror = read_word(reader, name, node);
   if (mirror && (mirror->find(":/") == std::string::npos || mirror->find(' ') != std::string::npos)) {
@@ -108,6 +96,18 @@ void check_fits(Reader& reader, const DocumentNode& node, std::string_view sourc
 }
 
 }  // namespace
+
+std::optional<std::string> read_suite(Reader& reader, std::string_view name, const DocumentNode& node) {
+  auto suite = read_word(reader, name, node);
+  const auto fits = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_' || c == '/';
+  };
+  if (suite && !std::all_of(suite->begin(), suite->end(), fits)) {
+    reader.error(node.place, fmt::format("'{}' is not the name of a suite", *suite), "for example \"bookworm\"");
+    return std::nullopt;
+  }
+  return suite;
+}
 
 void read_image(Reader& reader, std::string_view name, const DocumentNode& node, Profile& profile) {
   ImageTable table;

@@ -14,7 +14,6 @@
 namespace mayfly {
 namespace {
 
-constexpr std::array<std::string_view, 3> kNetworks = {"none", "host", "nat"};
 constexpr std::size_t kLongestLabel = 63;     // RFC 1035
 constexpr std::size_t kLongestHostname = 64;  // HOST_NAME_MAX
 
@@ -55,7 +54,7 @@ std::string hostname_from(std::string_view name) {
 }
 
 std::optional<Network> read_network(Reader& reader, std::string_view name, const DocumentNode& node) {
-  const auto word = read_one_of(reader, name, node, kNetworks);
+  const auto word = read_one_of(reader, name, node, kNetworkNames);
   if (!word) {
     return std::nullopt;
   }
@@ -80,16 +79,22 @@ constexpr Schema<Limits, 4> kLimits{.title = "[limits]",
                                                 {"pids", into<Limits, &Limits::pids, kReadPids>},
                                                 {"disk", into<Limits, &Limits::disk, read_size>}}}};
 
-constexpr Schema<Profile, 9> kProfile{.title = "",
-                                      .fields = {{{"image", read_image},
-                                                  {"init", read_init},
-                                                  {"limits", into_table<Profile, &Profile::limits, kLimits>},
-                                                  {"network", into<Profile, &Profile::network, read_network>},
-                                                  {"privileged", into<Profile, &Profile::privileged, read_boolean>},
-                                                  {"hostname", into<Profile, &Profile::hostname, read_hostname>},
-                                                  {"env", into<Profile, &Profile::env, read_variables>},
-                                                  {"provision", read_provision},
-                                                  {"check", read_checks}}}};
+constexpr Schema<Profile, 15> kProfile{.title = "",
+                                       .fields = {{{"image", read_image},
+                                                   {"init", read_init},
+                                                   {"limits", into_table<Profile, &Profile::limits, kLimits>},
+                                                   {"network", into<Profile, &Profile::network, read_network>},
+                                                   {"privileged", into<Profile, &Profile::privileged, read_boolean>},
+                                                   {"hostname", into<Profile, &Profile::hostname, read_hostname>},
+                                                   {"env", into<Profile, &Profile::env, read_variables>},
+                                                   {"prepare", read_prepare},
+                                                   {"provision", read_provision},
+                                                   {"side_effect", read_side_effect},
+                                                   {"cleanup", read_cleanup},
+                                                   {"check", read_checks},
+                                                   {"scenario", read_scenario},
+                                                   {"idempotence", read_idempotence},
+                                                   {"matrix", read_matrix}}}};
 
 }  // namespace
 
@@ -100,6 +105,7 @@ Profile parse_profile(std::string_view toml, std::string_view name, const std::f
   profile.hostname = hostname_from(profile.name);
   Reader reader(std::filesystem::absolute(directory));
   read_table(reader, kProfile, name, document, profile);
+  check_matrix(reader, document, profile);
   if (std::vector<Diagnostic> diagnostics = reader.take_diagnostics(); !diagnostics.empty()) {
     throw ProfileError(name, toml, std::move(diagnostics));
   }
@@ -117,7 +123,7 @@ Profile load_profile(const std::filesystem::path& file) {
 
 std::vector<TableKeys> all_tables() {
   std::vector<TableKeys> all = {keys_of(kProfile), keys_of(kLimits)};
-  for (const auto& tables : {image_tables(), init_tables(), provision_tables(), check_tables()}) {
+  for (const auto& tables : {image_tables(), init_tables(), provision_tables(), check_tables(), scenario_tables()}) {
     all.insert(all.end(), tables.begin(), tables.end());
   }
   return all;

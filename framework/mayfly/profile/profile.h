@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mayfly/profile/check.h"
+#include "mayfly/profile/scenario.h"
 #include "mayfly/support/units.h"
 
 namespace mayfly {
@@ -120,8 +121,14 @@ struct Profile {
   bool privileged = false;                   ///< true: the container's root is the host's root (no user namespace)
   std::string hostname;                      ///< default: the name
   std::map<std::string, std::string> env{};  ///< for every command
+  std::vector<ProvisionStep> prepare{};      ///< what comes before `provision`, and isn't judged
   std::vector<ProvisionStep> provision{};
+  std::vector<ProvisionStep> side_effect{};  ///< before the checks, in their machine
+  std::vector<ProvisionStep> cleanup{};      ///< at the end, also after a failure
   std::vector<Check> checks{};
+  ScenarioSettings scenario{};
+  IdempotenceSettings idempotence{};
+  std::vector<MatrixAxis> matrix{};  ///< expand_matrix() makes plain profiles of it; all else leaves it unread
   friend bool operator==(const Profile&, const Profile&) = default;
 };
 

@@ -62,14 +62,30 @@ constexpr Schema<ProvisionStep, 4> kProvision{
                 {"puppet", read_action<PuppetStep, kPuppet>, Need::choice},
                 {"within", into<ProvisionStep, &ProvisionStep::within, read_duration>}}}};
 
+void read_steps(Reader& reader, std::string_view title, std::string_view name, const DocumentNode& node,
+                std::vector<ProvisionStep>& out) {
+  auto schema = kProvision;
+  schema.title = title;
+  read_array_of_tables(reader, name, node, [&](const DocumentNode& item) {
+    ProvisionStep step;
+    read_table(reader, schema, name, item, step);
+    out.push_back(std::move(step));
+  });
+}
+
 }  // namespace
 
 void read_provision(Reader& reader, std::string_view name, const DocumentNode& node, Profile& profile) {
-  read_array_of_tables(reader, name, node, [&](const DocumentNode& item) {
-    ProvisionStep step;
-    read_table(reader, kProvision, name, item, step);
-    profile.provision.push_back(std::move(step));
-  });
+  read_steps(reader, "[[provision]]", name, node, profile.provision);
+}
+void read_prepare(Reader& reader, std::string_view name, const DocumentNode& node, Profile& profile) {
+  read_steps(reader, "[[prepare]]", name, node, profile.prepare);
+}
+void read_side_effect(Reader& reader, std::string_view name, const DocumentNode& node, Profile& profile) {
+  read_steps(reader, "[[side_effect]]", name, node, profile.side_effect);
+}
+void read_cleanup(Reader& reader, std::string_view name, const DocumentNode& node, Profile& profile) {
+  read_steps(reader, "[[cleanup]]", name, node, profile.cleanup);
 }
 
 std::vector<TableKeys> provision_tables() {

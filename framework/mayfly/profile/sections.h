@@ -1,5 +1,8 @@
 #pragma once
 
+#include <array>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,6 +16,20 @@ void read_image(Reader&, std::string_view name, const DocumentNode&, Profile&);
 void read_init(Reader&, std::string_view name, const DocumentNode&, Profile&);
 void read_provision(Reader&, std::string_view name, const DocumentNode&, Profile&);
 void read_checks(Reader&, std::string_view name, const DocumentNode&, Profile&);
+void read_scenario(Reader&, std::string_view name, const DocumentNode&, Profile&);
+void read_idempotence(Reader&, std::string_view name, const DocumentNode&, Profile&);
+void read_matrix(Reader&, std::string_view name, const DocumentNode&, Profile&);
+// Written as [[provision]] is.
+void read_prepare(Reader&, std::string_view name, const DocumentNode&, Profile&);
+void read_side_effect(Reader&, std::string_view name, const DocumentNode&, Profile&);
+void read_cleanup(Reader&, std::string_view name, const DocumentNode&, Profile&);
+
+/// What of the matrix depends on the rest of the profile, once that is read.
+void check_matrix(Reader&, const DocumentNode& document, const Profile&);
+
+// Values that stand in more than one section.
+[[nodiscard]] std::optional<std::string> read_suite(Reader&, std::string_view name, const DocumentNode&);
+inline constexpr std::array<std::string_view, 3> kNetworkNames = {"none", "host", "nat"};  ///< as enum Network
 
 /// A table of the profile language with its keys: what docs/profile.md has to describe.
 struct TableKeys {
@@ -24,6 +41,7 @@ struct TableKeys {
 [[nodiscard]] std::vector<TableKeys> init_tables();
 [[nodiscard]] std::vector<TableKeys> provision_tables();
 [[nodiscard]] std::vector<TableKeys> check_tables();
+[[nodiscard]] std::vector<TableKeys> scenario_tables();
 /// Those and the ones of the top level.
 [[nodiscard]] std::vector<TableKeys> all_tables();
 

@@ -26,8 +26,11 @@ std::string converge_key(const Profile& profile, const Image& image, const InitC
   for (const auto& [name, value] : profile.env) {
     hash.field(name).field(value);
   }
-  for (const ProvisionStep& step : profile.provision) {
-    hash.field(fingerprint(step));
+  for (const auto* steps : {&profile.prepare, &profile.provision}) {
+    hash.field(std::to_string(steps->size()));
+    for (const ProvisionStep& step : *steps) {
+      hash.field(fingerprint(step));
+    }
   }
   return hash.hex();
 }

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mayfly {
+
+/// What `mayfly verify` does with a machine, in this order, with Molecule's names.
+enum class ScenarioStep {
+  dependency,   ///< fetches what the manifests need: roles, collections, modules
+  lint,         ///< reads the manifests without a machine
+  create,       ///< the image, and a machine of it
+  prepare,      ///< `[[prepare]]`: what has to be there before the manifests come
+  converge,     ///< `[[provision]]`
+  idempotence,  ///< `[[provision]]` again: nothing may change
+  side_effect,  ///< `[[side_effect]]`: what happens to the machine before it is looked at
+  verify,       ///< `[[check]]`
+  cleanup,      ///< `[[cleanup]]`, always
+  destroy,      ///< always
+};
+
+inline constexpr std::array<std::string_view, 10> kScenarioStepNames = {
+    "dependency",  "lint",        "create", "prepare", "converge",
+    "idempotence", "side_effect", "verify", "cleanup", "destroy"};
+
+[[nodiscard]] constexpr std::string_view to_string(ScenarioStep step) {
+  return kScenarioStepNames.at(static_cast<std::size_t>(step));
+}
+
+/// Nothing for a text that is no step's name.
+[[nodiscard]] std::optional<ScenarioStep> parse_scenario_step(std::string_view name);
+
+/// `[scenario]`
+struct ScenarioSettings {
+  std::vector<ScenarioStep> steps{};  ///< only these, and what they need; empty: all
+  std::vector<ScenarioStep> skip{};
+  friend bool operator==(const ScenarioSettings&, const ScenarioSettings&) = default;
+};
+
+/// `[[idempotence.ignore]]`: changes that say nothing about the manifests.
+struct IgnoreSetting {
+  std::string resource;  ///< "file", "package", "unit", ... as state/state_diff.h calls them
+  std::string pattern;   ///< of files a glob of absolute paths, of others of names
+  std::string reason;
+  friend bool operator==(const IgnoreSetting&, const IgnoreSetting&) = default;
+};
+
+/// `[idempotence]`
+struct IdempotenceSettings {
+  bool skip = false;
+  std::vector<IgnoreSetting> ignore{};
+  friend bool operator==(const IdempotenceSettings&, const IdempotenceSettings&) = default;
+};
+
+/// `[matrix]`: one thing that a profile is tried with several values of.
+struct MatrixAxis {
+  enum class Kind {
+    suite,       ///< of the Debian image
+    network,     ///< "none", "host", "nat"
+    privileged,  ///< "false", "true"
+    env,         ///< a variable of the profile and of its steps
+    vars,        ///< a variable of its manifests; values are JSON texts
+  };
+  Kind kind{};
+  std::string name;  ///< what it is called in a cell's name: "suite", or the variable's name
+  std::vector<std::string> values;
+  friend bool operator==(const MatrixAxis&, const MatrixAxis&) = default;
+};
+
+}  // namespace mayfly
