@@ -27,6 +27,7 @@ class TestContainer {
   }
 
   [[nodiscard]] const Target& target() const { return *target_; }
+  [[nodiscard]] std::shared_ptr<const RootView> root_view() { return keeper_->root_view("test"); }
   [[nodiscard]] ContainerExit why() { return keeper_->exit_of("test"); }
   void destroy() { keeper_->destroy("test"); }
 

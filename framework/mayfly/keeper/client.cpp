@@ -208,6 +208,17 @@ void KeeperClient::save_logs(const std::string& name, const std::filesystem::pat
   }
 }
 
+std::shared_ptr<const RootView> KeeperClient::root_view(const std::string& name) {
+  const auto paths = std::get<reply::RootPaths>(state_->ask(request::RootView{name}));
+  const std::filesystem::path keepers_root = fmt::format("/proc/{}/root", state_->keeper);
+  const auto open = [&](const std::filesystem::path& path) {
+    return open_file(keepers_root / path.relative_path(), O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  };
+  RootView view{.merged = open(paths.merged), .lower = open(paths.lower), .upper = open(paths.upper)};
+  view.id_map = paths.id_map;
+  return std::make_shared<const RootView>(std::move(view));
+}
+
 BuildScope KeeperClient::build_scope() {
   // Shared by the copies of the scope and closed with the last.
   const auto procs = std::make_shared<UniqueFd>(

@@ -9,6 +9,7 @@
 
 #include "mayfly/container/container_spec.h"
 #include "mayfly/image/image.h"
+#include "mayfly/layer/root_view.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/paths.h"
 #include "mayfly/support/unique_fd.h"
@@ -52,6 +53,10 @@ class KeeperClient {
 
   /// Copies the container's console and liblxc logs to `directory` as console.log and lxc.log, as far as there are any.
   void save_logs(const std::string& name, const std::filesystem::path& directory);
+
+  /// The container's root file system from outside. Keeps it alive, but unseen by others, for as long as it lives.
+  /// @throws Error when there is no such container (any more)
+  [[nodiscard]] std::shared_ptr<const RootView> root_view(const std::string& name);
 
   /// The session's build scope: what builds outside a container register with the keeper.
   [[nodiscard]] BuildScope build_scope();

@@ -150,20 +150,20 @@ Machine::~Machine() {
 }
 
 void Machine::mount_root() {
-  const std::filesystem::path writable = spec_.writable.empty() ? directory_ / "rw" : spec_.writable;
+  const std::filesystem::path writable = writable_directory();
   if (spec_.writable.empty()) {
     std::filesystem::create_directory(writable);
     mount_tmpfs(writable, {.size = spec_.limits.disk.value_or(Bytes{0})});
     writable_layer_ = Mount(writable);
   }
-  OverlayPlan plan{.upper = writable / "upper", .work = writable / "work", .target = directory_ / "merged"};
-  if (!spec_.privileged) {
-    plan.id_map = surroundings_.id_map;
-    if (!surroundings_.id_map_namespace) {
-      surroundings_.id_map_namespace = make_id_map_namespace(surroundings_.id_map);
-    }
+  if (!spec_.privileged && !surroundings_.id_map_namespace) {
+    surroundings_.id_map_namespace = make_id_map_namespace(surroundings_.id_map);
   }
-  const std::filesystem::path seed = directory_ / "seed";
+  OverlayPlan plan = lower_plan();
+  plan.upper = writable / "upper";
+  plan.work = writable / "work";
+  plan.target = directory_ / "merged";
+  const std::filesystem::path& seed = plan.host_id_lowers.front();
   make_writable_layer(writable);
   std::filesystem::create_directory(plan.target);
   std::filesystem::create_directory(seed);
@@ -172,12 +172,34 @@ void Machine::mount_root() {
       seed_files(spec_,
                  {.machine_id = random_machine_id(), .address = network_.address, .resolv_conf = network_.resolv_conf}),
       spec_.privileged ? 0 : surroundings_.id_map.host_base);
-  plan.host_id_lowers.push_back(seed);
+  mount_overlay(plan, surroundings_.id_map_namespace);
+  merged_ = Mount(plan.target);
+}
+
+std::filesystem::path Machine::writable_directory() const {
+  return spec_.writable.empty() ? directory_ / "rw" : spec_.writable;
+}
+
+OverlayPlan Machine::lower_plan() const {
+  OverlayPlan plan{.host_id_lowers = {directory_ / "seed"}, .target = directory_ / "lower"};
+  if (!spec_.privileged) {
+    plan.id_map = surroundings_.id_map;
+  }
   for (const std::filesystem::path& lower : spec_.lowers) {
     plan.lowers.push_back(PrivateMounts::host_path(lower));
   }
-  mount_overlay(plan, surroundings_.id_map_namespace);
-  merged_ = Mount(plan.target);
+  return plan;
+}
+
+reply::RootPaths Machine::root_paths() {
+  const OverlayPlan plan = lower_plan();
+  if (lower_.target().empty()) {
+    std::filesystem::create_directories(plan.target);
+    mount_overlay(plan, surroundings_.id_map_namespace);
+    lower_ = Mount(plan.target);
+  }
+  return {
+      .merged = merged_.target(), .lower = plan.target, .upper = writable_directory() / "upper", .id_map = plan.id_map};
 }
 
 std::filesystem::path Machine::console_log() const {
@@ -369,6 +391,7 @@ void Machine::remove() {
   removed_ = true;
   surroundings_.cgroups.kill(cgroup_);
   init_pidfd_.reset();
+  lower_.teardown();
   merged_.teardown();
   writable_layer_.teardown();
   remove_tree(directory_);

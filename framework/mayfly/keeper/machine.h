@@ -16,8 +16,10 @@
 #include "mayfly/container/device_filter.h"
 #include "mayfly/container/init_status.h"
 #include "mayfly/container/lxc_items.h"
+#include "mayfly/keeper/protocol.h"
 #include "mayfly/layer/id_map.h"
 #include "mayfly/layer/mount.h"
+#include "mayfly/layer/overlay.h"
 #include "mayfly/support/unique_fd.h"
 
 namespace mayfly {
@@ -72,6 +74,8 @@ class Machine {
   [[nodiscard]] bool init_has_ended() const;
   [[nodiscard]] std::filesystem::path console_log() const;
   [[nodiscard]] std::filesystem::path lxc_log() const;
+  /// Mounts what it takes at the first call.
+  [[nodiscard]] reply::RootPaths root_paths();
 
   /// Looks whether init has been executed; then the phase is `running`. In phase `dying`: whether liblxc starts the
   /// container again, as it does when that asks for a reboot (reboot(2)); then it is killed.
@@ -96,6 +100,8 @@ class Machine {
 
  private:
   void mount_root();
+  [[nodiscard]] OverlayPlan lower_plan() const;
+  [[nodiscard]] std::filesystem::path writable_directory() const;
   [[nodiscard]] LxcPlacement placement() const;
   void fork_monitor(const UniqueFd& cgroup);
   [[nodiscard]] pid_t find_init() const;
@@ -109,6 +115,7 @@ class Machine {
   std::filesystem::path directory_;
   Mount writable_layer_;
   Mount merged_;
+  Mount lower_;                      ///< what `merged` was before the first write: for those who look for changes
   MonitorResult* result_ = nullptr;  ///< shared with the monitor
   Phase phase_ = Phase::starting;
   bool removed_ = false;

@@ -10,7 +10,8 @@ namespace mayfly {
 /// /run                  tmpfs: liblxc keeps its lock files in /run/lxc
 ///   .host/              the host's own /run; its entries have symlinks in /run
 ///   session/            containers' directories
-///     <container>/      merged/ (the root file system), rw/ (a tmpfs: upper, work), seed/, lxc.log, console.log
+///     <container>/      merged/ (the root file system), rw/ (a tmpfs: upper, work), seed/, lxc.log, console.log,
+///                     lower/ (what merged/ was before the first write, once somebody asks)
 ///     .rootfs/          liblxc's lxc.rootfs.mount
 /// /sys/fs/cgroup        nothing, whatever the host has there
 /// ```

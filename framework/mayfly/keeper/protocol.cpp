@@ -94,6 +94,7 @@ json::object fields(const request::Destroy& m) { return {{"name", m.name}}; }
 json::object fields(const request::ShutDown& m) { return {{"name", m.name}, {"within", m.within.count()}}; }
 json::object fields(const request::ExitOf& m) { return {{"name", m.name}}; }
 json::object fields(const request::Logs& m) { return {{"name", m.name}}; }
+json::object fields(const request::RootView& m) { return {{"name", m.name}}; }
 json::object fields(const request::BuildCgroup&) { return {}; }
 json::object fields(const request::Own& m) { return {{"path", m.path.string()}}; }
 json::object fields(const request::Disown& m) { return {{"path", m.path.string()}}; }
@@ -109,6 +110,13 @@ json::object fields(const reply::Exit& m) {
   return {{"reason", m.exit.reason}, {"console", m.exit.console_tail}, {"log", m.exit.lxc_log_tail}};
 }
 json::object fields(const reply::LogPaths& m) { return {{"console", m.console.string()}, {"lxc", m.lxc.string()}}; }
+json::object fields(const reply::RootPaths& m) {
+  json::object object{{"merged", m.merged.string()}, {"lower", m.lower.string()}, {"upper", m.upper.string()}};
+  if (m.id_map) {
+    object["ids"] = {m.id_map->host_base, m.id_map->count};
+  }
+  return object;
+}
 json::object fields(const reply::BuildCgroup& m) { return {{"procs", m.procs.string()}}; }
 
 void read(const json::object& o, request::Start& m) { m.spec = spec_from(o.at("spec").as_object()); }
@@ -118,6 +126,7 @@ void read(const json::object& o, request::ShutDown& m) {
 }
 void read(const json::object& o, request::ExitOf& m) { m.name = text_of(o, "name"); }
 void read(const json::object& o, request::Logs& m) { m.name = text_of(o, "name"); }
+void read(const json::object& o, request::RootView& m) { m.name = text_of(o, "name"); }
 void read(const json::object&, request::BuildCgroup&) {}
 void read(const json::object& o, request::Own& m) { m.path = text_of(o, "path"); }
 void read(const json::object& o, request::Disown& m) { m.path = text_of(o, "path"); }
@@ -133,6 +142,12 @@ void read(const json::object& o, reply::Exit& m) {
   m.exit = {text_of(o, "reason"), text_of(o, "console"), text_of(o, "log")};
 }
 void read(const json::object& o, reply::LogPaths& m) { m = {text_of(o, "console"), text_of(o, "lxc")}; }
+void read(const json::object& o, reply::RootPaths& m) {
+  m = {.merged = text_of(o, "merged"), .lower = text_of(o, "lower"), .upper = text_of(o, "upper")};
+  if (const json::value* ids = o.if_contains("ids")) {
+    m.id_map = IdMap{ids->at(0).to_number<std::uint32_t>(), ids->at(1).to_number<std::uint32_t>()};
+  }
+}
 void read(const json::object& o, reply::BuildCgroup& m) { m.procs = text_of(o, "procs"); }
 
 template <typename Message>

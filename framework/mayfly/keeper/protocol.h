@@ -4,11 +4,13 @@
 
 #include <exception>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
 #include "mayfly/container/container_spec.h"
+#include "mayfly/layer/id_map.h"
 
 namespace mayfly {
 
@@ -30,6 +32,9 @@ struct ExitOf {
 struct Logs {
   std::string name;
 };
+struct RootView {
+  std::string name;
+};
 struct BuildCgroup {};
 struct Own {
   std::filesystem::path path;
@@ -40,7 +45,7 @@ struct Disown {
 struct Close {};
 }  // namespace request
 using Request = std::variant<request::Start, request::Destroy, request::ShutDown, request::ExitOf, request::Logs,
-                             request::BuildCgroup, request::Own, request::Disown, request::Close>;
+                             request::RootView, request::BuildCgroup, request::Own, request::Disown, request::Close>;
 
 namespace reply {
 struct Done {};
@@ -72,12 +77,19 @@ struct LogPaths {
   std::filesystem::path console{};
   std::filesystem::path lxc{};
 };
+/// Paths in the keeper's own root directory, as for logs.
+struct RootPaths {
+  std::filesystem::path merged{};
+  std::filesystem::path lower{};
+  std::filesystem::path upper{};
+  std::optional<IdMap> id_map{};
+};
 struct BuildCgroup {
   std::filesystem::path procs;  ///< a `cgroup.procs` file as the host sees it
 };
 }  // namespace reply
 using Reply = std::variant<reply::Done, reply::Failure, reply::Hello, reply::Started, reply::WentDown, reply::Exit,
-                           reply::LogPaths, reply::BuildCgroup>;
+                           reply::LogPaths, reply::RootPaths, reply::BuildCgroup>;
 
 [[nodiscard]] std::string to_json(const Request& request);
 [[nodiscard]] std::string to_json(const Reply& reply);

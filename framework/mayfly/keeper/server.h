@@ -63,6 +63,7 @@ class Server {
   void handle(request::ShutDown& request, UniqueFd& reply);
   void handle(request::ExitOf& request, UniqueFd& reply);
   void handle(request::Logs& request, UniqueFd& reply);
+  void handle(request::RootView& request, UniqueFd& reply);
   void handle(request::BuildCgroup& request, UniqueFd& reply);
   void handle(request::Own& request, UniqueFd& reply);
   void handle(request::Disown& request, UniqueFd& reply);

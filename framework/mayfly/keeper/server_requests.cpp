@@ -116,6 +116,10 @@ void Server::handle(request::Logs& request, UniqueFd& reply) {
   answer(reply, reply::LogPaths{.console = machine.console_log(), .lxc = machine.lxc_log()});
 }
 
+void Server::handle(request::RootView& request, UniqueFd& reply) {
+  answer(reply, entry(request.name).machine->root_paths());
+}
+
 void Server::handle(request::BuildCgroup&, UniqueFd& reply) {
   const std::string name = cgroup_name(directory_->id(), ".build");
   (void)cgroups_.create(name);

@@ -102,6 +102,9 @@ LayerTrees open_layer_trees(const OverlayPlan& plan, const UniqueFd& id_map_name
     trees.lowers.push_back(std::move(tree));
   }
 
+  if (plan.upper.empty()) {
+    return trees;
+  }
   trees.writable = clone_tree(plan.upper.parent_path());
   if (plan.id_map) {
     trees.upper_shifted =

@@ -157,7 +157,7 @@ std::optional<UniqueFd> mount_by_descriptors(const OverlayPlan& plan, const Laye
 /// The layers attached to scratch directories under short relative names, for any kernel with id-mapped mounts.
 UniqueFd mount_by_scratch(const OverlayPlan& plan, const LayerTrees& trees,
                           const std::optional<std::uint32_t>& mounter) {
-  const ScratchMounts scratch(plan.work.parent_path(), trees);
+  const ScratchMounts scratch((plan.work.empty() ? plan.target : plan.work).parent_path(), trees);
   const WorkingDirectory there(scratch.path());
   std::vector<OverlayOption> options = options_for(plan, trees);
   options.push_back({"lowerdir", numbered_lowers(trees.lowers.size())});
@@ -192,7 +192,7 @@ UniqueFd mount_by_scratch(const OverlayPlan& plan, const LayerTrees& trees,
 UniqueFd mount_layers(const OverlayPlan& plan, const LayerTrees& trees, const std::optional<std::uint32_t>& mounter) {
   if (!plan.scratch_mounts) {
     // One that has been used before is refused by the kernel, with good reason.
-    const bool fresh = std::filesystem::is_empty(plan.work);
+    const bool fresh = !plan.work.empty() && std::filesystem::is_empty(plan.work);
     if (std::optional<UniqueFd> mount = mount_by_descriptors(plan, trees, mounter)) {
       return *std::move(mount);
     }
@@ -249,13 +249,15 @@ OverlayMount mount_overlay(const OverlayPlan& plan, const UniqueFd& id_map_names
   LayerTrees trees = open_layer_trees(plan, id_map_namespace);
   separate_overlapping_lowers(plan, trees);
   std::optional<std::uint32_t> mounter;
-  if (plan.id_map && !trees.upper_shifted) {
+  if (plan.id_map && trees.writable && !trees.upper_shifted) {
     mounter = plan.id_map->host_base;
   }
 
   const KernelLog kernel_log;
   const UniqueFd mount = mount_layers(plan, trees, mounter);
-  check_writable(plan, mount, kernel_log);
+  if (trees.writable) {
+    check_writable(plan, mount, kernel_log);
+  }
   if (::move_mount(mount.get(), "", AT_FDCWD, plan.target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
     throw SystemError(fmt::format("attach overlay to '{}'", plan.target.string()));
   }

@@ -17,7 +17,9 @@ struct OverlayPlan {
   /// Above `lowers`, topmost first: layers whose owners on disk are host ids already, so never id-mapped. For what is
   /// made for one container on a tmpfs, which kernels before 6.3 can't id-map.
   std::vector<std::filesystem::path> host_id_lowers{};
-  std::filesystem::path upper;   ///< existing empty directory; its mode is the merged root's
+  /// Existing empty directory; its mode is the merged root's. Empty, as is `work`: a read-only overlay, which wants two
+  /// lowers at least.
+  std::filesystem::path upper;
   std::filesystem::path work;    ///< existing empty directory beside the upper
   std::filesystem::path target;  ///< existing directory to mount on
   std::optional<IdMap> id_map{};
@@ -35,8 +37,8 @@ struct OverlayMount {
 };
 
 /// Mounts the plan in the caller's mount namespace, which must be private: on kernels before 6.15 the layers pass
-/// through scratch mounts beside `work`, with the process's working directory moved there for a moment. For
-/// single-threaded processes. After a failure nothing is mounted.
+/// through scratch mounts beside `work` (read-only: beside `target`), with the process's working directory moved there
+/// for a moment. For single-threaded processes. After a failure nothing is mounted.
 ///
 /// A lower that lies beneath another one on the same file system (a store beneath "/", with "/" as a layer) is refused
 /// by overlayfs (ELOOP), so the outer of the two gets a read-only overlay of its own first.

@@ -49,12 +49,16 @@ void check_overlay_plan(const OverlayPlan& plan) {
       }
     }
   }
+  const bool read_only = plan.upper.empty() && plan.work.empty();
+  if (read_only && count < 2) {
+    refuse("a read-only overlay needs two lower layers");
+  }
   for (const std::filesystem::path& path : {plan.upper, plan.work, plan.target}) {
-    if (!path.is_absolute()) {
+    if (!path.is_absolute() && !(read_only && path.empty())) {
       refuse(fmt::format("'{}' is no absolute path", path.string()));
     }
   }
-  if (plan.upper.parent_path() != plan.work.parent_path() || plan.upper == plan.work) {
+  if (!read_only && (plan.upper.parent_path() != plan.work.parent_path() || plan.upper == plan.work)) {
     refuse(fmt::format("upper '{}' and work '{}' must be two entries of one directory", plan.upper.string(),
                        plan.work.string()));
   }

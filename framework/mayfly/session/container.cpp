@@ -165,6 +165,8 @@ ConvergeResult Container::converge() const {
   return all;
 }
 
+std::shared_ptr<const RootView> Container::root_view() const { return state_->keeper->root_view(state_->name); }
+
 void Container::save_artifacts(const std::filesystem::path& directory) const noexcept {
   attempt("directory", [&] { std::filesystem::create_directories(directory); });
   attempt("logs", [&] { state_->keeper->save_logs(state_->name, directory); });

@@ -13,6 +13,7 @@
 
 namespace mayfly {
 
+struct RootView;
 class Session;
 
 /// A running, ready container. Owns it: it is gone when this goes. Move-only. Made by Session::start().
@@ -49,6 +50,9 @@ class Container {
   /// Runs the profile's provision steps (again): the second run should change nothing.
   /// @throws ProvisionError
   ConvergeResult converge() const;
+
+  /// Its root file system from outside, for MachineState and others that look at what it has written.
+  [[nodiscard]] std::shared_ptr<const RootView> root_view() const;
 
   /// False once its init has died.
   [[nodiscard]] bool running() const;
