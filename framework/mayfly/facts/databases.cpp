@@ -153,10 +153,10 @@ PackageFact find_package(std::string_view status, std::string_view name) {
   return package;
 }
 
-std::vector<std::string> listening_addresses(std::string_view table, int port, bool is_tcp) {
+std::vector<BoundAddress> listening_sockets(std::string_view table, bool is_tcp) {
   constexpr unsigned kTcpListen = 0x0A;
   constexpr unsigned kUdpUnconnected = 0x07;
-  std::vector<std::string> addresses;
+  std::vector<BoundAddress> sockets;
   for (std::string_view line : split(table, '\n')) {
     // "  0: 0100007F:1F90 00000000:0000 0A ..."
     std::vector<std::string_view> fields;
@@ -172,12 +172,22 @@ std::vector<std::string> listening_addresses(std::string_view table, int port, b
         !read_number(fields[3], state, 16)) {
       continue;
     }
-    if (local_port == static_cast<unsigned>(port) && state == (is_tcp ? kTcpListen : kUdpUnconnected)) {
-      std::string address = printed_address(fields[1].substr(0, colon));
+    if (state == (is_tcp ? kTcpListen : kUdpUnconnected)) {
+      BoundAddress bound{printed_address(fields[1].substr(0, colon)), static_cast<int>(local_port)};
       // Several sockets share an address with SO_REUSEPORT.
-      if (std::find(addresses.begin(), addresses.end(), address) == addresses.end()) {
-        addresses.push_back(std::move(address));
+      if (std::find(sockets.begin(), sockets.end(), bound) == sockets.end()) {
+        sockets.push_back(std::move(bound));
       }
+    }
+  }
+  return sockets;
+}
+
+std::vector<std::string> listening_addresses(std::string_view table, int port, bool is_tcp) {
+  std::vector<std::string> addresses;
+  for (BoundAddress& bound : listening_sockets(table, is_tcp)) {
+    if (bound.port == port) {
+      addresses.push_back(std::move(bound.address));
     }
   }
   return addresses;

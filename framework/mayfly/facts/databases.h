@@ -21,9 +21,17 @@ namespace mayfly {
 /// @param name with or without an architecture: "libc6", "libc6:amd64"
 [[nodiscard]] PackageFact find_package(std::string_view status, std::string_view name);
 
-/// Addresses that a port is bound to, in the usual notation.
+/// A bound socket's address, in the usual notation, and port.
+struct BoundAddress {
+  std::string address;
+  int port = 0;
+  friend bool operator==(const BoundAddress&, const BoundAddress&) = default;
+};
 /// @param table text of /proc/<pid>/net/tcp, tcp6, udp or udp6
-/// @param is_tcp only sockets in state LISTEN count; a bound and unconnected one for UDP
+/// @param is_tcp only sockets in state LISTEN count; bound and unconnected ones for UDP
+[[nodiscard]] std::vector<BoundAddress> listening_sockets(std::string_view table, bool is_tcp);
+
+/// Addresses that a port is bound to, in the usual notation; @see listening_sockets().
 [[nodiscard]] std::vector<std::string> listening_addresses(std::string_view table, int port, bool is_tcp);
 
 /// @param properties output of `systemctl show -p LoadState,ActiveState,SubState,UnitFileState`

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "mayfly/state/file_moment.h"
+#include "mayfly/state/state_diff.h"
+
+namespace mayfly {
+
+/// How a machine calls its ids.
+struct OwnerNames {
+  std::map<std::uint32_t, std::string> users{}, groups{};
+};
+
+/// What differs between two moments of one container, or of two with equal lowers. Sorted by path.
+[[nodiscard]] std::vector<StateChange> file_changes(const FileMoment& before, const FileMoment& after,
+                                                    const OwnerNames& names_before, const OwnerNames& names_after);
+
+}  // namespace mayfly

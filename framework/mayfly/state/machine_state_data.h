@@ -1,0 +1,20 @@
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "mayfly/state/file_changes.h"
+#include "mayfly/state/file_moment.h"
+#include "mayfly/state/machine_state.h"
+#include "mayfly/state/resources.h"
+
+namespace mayfly {
+
+/// What a MachineState remembers. Internal to state/.
+struct MachineState::Data {
+  FileMoment files;
+  OwnerNames owners;
+  std::map<ResourceKind, Resources> resources{};  ///< without the kinds that aren't known
+};
+
+}  // namespace mayfly
