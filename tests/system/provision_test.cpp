@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 
+#include "mayfly/exec/files.h"
 #include "mayfly/facts/facts.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
@@ -16,10 +19,12 @@ namespace {
 using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
+using ::testing::ThrowsMessage;
 using namespace std::chrono_literals;
 
 std::filesystem::path manifest(const std::string& name) {
@@ -32,9 +37,10 @@ class InContainer : public test::SharedContainer<Suite> {
  protected:
   using test::SharedContainer<Suite>::target;
 
-  ConvergeResult converge(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 300s) {
+  ConvergeResult converge(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 300s,
+                          ProvisionMode mode = ProvisionMode::converge) {
     return provision(target(), {.action = std::move(action), .within = within},
-                     {.on_output = [&](std::string_view line) { lines_.emplace_back(line); }});
+                     {.mode = mode, .on_output = [&](std::string_view line) { lines_.emplace_back(line); }});
   }
   /// The error of a step that has to fail.
   ProvisionError failure_of(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 300s) {
@@ -44,6 +50,23 @@ class InContainer : public test::SharedContainer<Suite> {
       return error;
     }
     throw std::runtime_error("the step succeeded");
+  }
+  ConvergeResult check(std::variant<ShellStep, AnsibleStep, PuppetStep> action) {
+    return converge(std::move(action), 300s, ProvisionMode::check);
+  }
+  static TaskResult task(const ConvergeResult& result, std::string_view name) {
+    const auto found =
+        std::find_if(result.tasks.begin(), result.tasks.end(), [&](const TaskResult& one) { return one.name == name; });
+    return found == result.tasks.end() ? TaskResult{.name = "none such"} : *found;
+  }
+  /// Whether the file's ctime lies in the task's time, with the kernel's tick before.
+  static void expect_changed_by(const std::string& path, const TaskResult& task) {
+    const double ctime = std::stod(run(target(), {"stat", "-c", "%.9Z", path}).out);
+    EXPECT_GE(ctime, seconds(task.started) - 0.01) << path << ", " << task.name;
+    EXPECT_LE(ctime, seconds(task.ended)) << path << ", " << task.name;
+  }
+  static double seconds(std::chrono::system_clock::time_point at) {
+    return std::chrono::duration<double>(at.time_since_epoch()).count();
   }
   /// Command lines of all processes in the container.
   static std::string processes() {
@@ -74,6 +97,18 @@ TEST_F(Shell, ScriptMaySayThatNothingChanged) {
   const ConvergeResult result = converge(ShellStep{.inline_script = "echo mayfly: unchanged"});
   EXPECT_EQ(result.changed, 0);
   EXPECT_EQ(result.ok, 1);
+}
+
+TEST_F(Shell, TaskHasTheTimeOfTheWholeStep) {
+  const ConvergeResult result = converge(ShellStep{.inline_script = "touch /etc/timed"});
+  expect_changed_by("/etc/timed", result.tasks.front());
+}
+
+TEST_F(Shell, HasNoCheckMode) {
+  EXPECT_FALSE(has_check_mode({.action = ShellStep{.inline_script = "true"}}));
+  EXPECT_THAT([&] { static_cast<void>(check(ShellStep{.inline_script = "touch /etc/never"})); },
+              ThrowsMessage<Error>(StartsWith("shell (inline script): its tool can't tell what would change")));
+  EXPECT_FALSE(file(target(), "/etc/never").exists());
 }
 
 TEST_F(Shell, StopsAtTheFirstFailingCommandAndTellsTheLastLines) {
@@ -128,6 +163,32 @@ TEST_F(Ansible, ChangesTheMachineOnceAndNothingTheSecondTime) {
   const ConvergeResult second = converge(step);
   EXPECT_EQ(second.changed, 0) << second.output;
   EXPECT_EQ(second.tasks.size(), 7U);
+}
+
+TEST_F(Ansible, CheckModeForeseesWhichFilesChange) {
+  write_file(target(), "/etc/check-old", "old\n", 0644);
+  ASSERT_TRUE(has_check_mode({.action = playbook("check.yml")}));
+  const ConvergeResult foreseen = check(playbook("check.yml"));
+  EXPECT_EQ(foreseen.changed, 6) << foreseen.output;
+  EXPECT_EQ(foreseen.ok, 1);
+  EXPECT_THAT(task(foreseen, "Write a new file").predicted, ElementsAre("/etc/check-new"));
+  EXPECT_THAT(task(foreseen, "Add a line").predicted, ElementsAre("/etc/check-old"));
+  EXPECT_THAT(task(foreseen, "Copy into a directory").predicted, ElementsAre("/var/lib/greeting.j2"));
+  EXPECT_THAT(task(foreseen, "Write more").predicted, ElementsAre("/etc/check-one", "/etc/check-two"));
+  EXPECT_THAT(task(foreseen, "Make a directory").predicted, ElementsAre("/etc/check.d"));
+  EXPECT_THAT(task(foreseen, "Count a change").predicted, ElementsAre("/etc/check-handled"));
+  EXPECT_THAT(task(foreseen, "Keep what is there").predicted, IsEmpty());
+  EXPECT_FALSE(file(target(), "/etc/check-new").exists());
+
+  const ConvergeResult done = converge(playbook("check.yml"));
+  EXPECT_TRUE(task(done, "Count a change").handler);
+  EXPECT_FALSE(task(done, "Add a line").handler);
+  EXPECT_THAT(task(done, "Add a line").predicted, IsEmpty());
+  for (const TaskResult& one : foreseen.tasks) {
+    for (const std::string& path : one.predicted) {
+      expect_changed_by(path, task(done, one.name));
+    }
+  }
 }
 
 TEST_F(Ansible, FailingTaskIsNamedWithPlaceAndMessage) {
@@ -206,6 +267,27 @@ TEST_F(Puppet, ChangesTheMachineOnceAndNothingTheSecondTime) {
   EXPECT_EQ(second.ok, 3);
 }
 
+TEST_F(Puppet, CheckModeForeseesWhichFilesChange) {
+  write_file(target(), "/etc/check-old", "old\n", 0644);
+  ASSERT_TRUE(has_check_mode({.action = puppet("check.pp")}));
+  const ConvergeResult foreseen = check(puppet("check.pp"));
+  EXPECT_EQ(foreseen.changed, 4) << foreseen.output;
+  EXPECT_EQ(foreseen.ok, 1);
+  EXPECT_THAT(task(foreseen, "File[/etc/check-new]").predicted, ElementsAre("/etc/check-new"));
+  EXPECT_THAT(task(foreseen, "File[/etc/check-old]").predicted, ElementsAre("/etc/check-old"));
+  EXPECT_EQ(task(foreseen, "File[titled]").status, TaskResult::Status::changed);
+  EXPECT_THAT(task(foreseen, "File[titled]").predicted, IsEmpty());
+  EXPECT_FALSE(file(target(), "/etc/check-new").exists());
+
+  const ConvergeResult done = converge(puppet("check.pp"));
+  expect_changed_by("/etc/check-new", task(done, "File[/etc/check-new]"));
+  expect_changed_by("/etc/check-old", task(done, "File[/etc/check-old]"));
+  const TaskResult refreshed = task(done, "Exec[/usr/bin/touch /etc/check-refreshed]");
+  EXPECT_EQ(refreshed.status, TaskResult::Status::changed);
+  EXPECT_TRUE(refreshed.handler);
+  expect_changed_by("/etc/check-refreshed", refreshed);
+}
+
 TEST_F(Puppet, FailingResourceIsNamedWithPlaceAndMessage) {
   const ProvisionError error = failure_of(puppet("fails.pp"));
   EXPECT_STREQ(
@@ -233,11 +315,7 @@ TEST_F(Puppet, LeavesNothingOfItsOwn) {
   EXPECT_THAT(leftovers(), IsEmpty());
 }
 
-TEST_F(Shell, ContainerWithoutPuppetGivesAHint) {
-  if (find_program("puppet")) {
-    mayfly::test::require(false, "this container shows the host's programs, and the host has puppet");
-    return;
-  }
+TEST_F(Ansible, ContainerWithoutPuppetGivesAHint) {
   const ProvisionError error = failure_of(PuppetStep{.manifest = manifest("puppet/site.pp")});
   EXPECT_STREQ(error.what(),
                "puppet site.pp: the container has no puppet\n  hint: add \"puppet-agent\" to image.packages");

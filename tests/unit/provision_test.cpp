@@ -137,6 +137,27 @@ TEST(ParseAnsibleEvents, KilledInTheMiddleOfALineKnowsTheRunningTask) {
   EXPECT_FALSE(run.hosts);
 }
 
+TEST(ParseAnsibleEvents, HandlerRunsBetweenItsLastStartAndItsResult) {
+  const AnsibleRun run = parse_ansible_events(R"({"event":"task","time":5,"id":"1","name":"restart","handler":true}
+{"event":"ok","time":6,"id":"1","host":"web","name":"restart","path":"","changed":true}
+{"event":"task","time":7.25,"id":"1","name":"restart","handler":true}
+{"event":"ok","time":8.5,"id":"1","host":"web","name":"restart","path":"","changed":true}
+)",
+                                              kDirectory);
+  ASSERT_EQ(run.tasks.size(), 2U);
+  EXPECT_TRUE(run.tasks[1].handler);
+  EXPECT_EQ(run.tasks[1].started.time_since_epoch(), std::chrono::milliseconds(7'250));
+  EXPECT_EQ(run.tasks[1].ended.time_since_epoch(), std::chrono::milliseconds(8'500));
+}
+
+TEST(ParseAnsibleEvents, CheckModeNamesPaths) {
+  const AnsibleRun run = parse_ansible_events(
+      R"({"event":"ok","time":6,"id":"1","host":"web","name":"x","path":"","changed":true,"predicted":["/etc/a","/etc/b"]})"
+      "\n",
+      kDirectory);
+  EXPECT_THAT(run.tasks.front().predicted, ElementsAre("/etc/a", "/etc/b"));
+}
+
 TEST(ParseAnsibleEvents, LastFailuresAreThoseThatNobodyRescued) {
   const AnsibleRun run =
       parse_ansible_events(R"({"event":"failed","id":"1","host":"web","name":"a","path":"","msg":"first"})"
@@ -214,6 +235,31 @@ TEST(PuppetReport, SecondRunIsUnchangedAndLeavesOutPuppetsOwnResources) {
   EXPECT_THAT(names,
               testing::UnorderedElementsAre("File[/etc/demo]", "File[/etc/hello]", "Exec[/bin/true]", "User[app]"));
   EXPECT_FALSE(puppet_failure(report, 0, "", kDirectory));
+}
+
+// File[/etc/check-new] and three more out of sync, Exec[...] to be refreshed, File[/etc/hostname] in sync.
+TEST_P(PuppetReports, NoopForeseesChangesAndTheirPaths) {
+  const PuppetReport report =
+      parse_puppet_report(sample(std::string("puppet/noop-") + GetParam() + ".json"), puppet_paths(), kDirectory);
+  EXPECT_EQ(tally(report.tasks).changed, 4);
+  EXPECT_THAT(task(report.tasks, "File[/etc/check-new]").predicted, ElementsAre("/etc/check-new"));
+  EXPECT_EQ(task(report.tasks, "File[titled]").status, TaskResult::Status::changed);
+  EXPECT_THAT(task(report.tasks, "File[titled]").predicted, IsEmpty());
+  EXPECT_EQ(task(report.tasks, "File[/etc/hostname]").status, TaskResult::Status::ok);
+  EXPECT_FALSE(puppet_failure(report, 0, "", kDirectory));
+}
+
+TEST_P(PuppetReports, RefreshedResourceIsAHandlerThatChangedSomething) {
+  const PuppetReport report =
+      parse_puppet_report(sample(std::string("puppet/refreshed-") + GetParam() + ".json"), puppet_paths(), kDirectory);
+  const TaskResult refreshed = task(report.tasks, "Exec[/usr/bin/touch /etc/check-refreshed]");
+  EXPECT_EQ(refreshed.status, TaskResult::Status::changed);
+  EXPECT_TRUE(refreshed.handler);
+  const TaskResult file = task(report.tasks, "File[/etc/check-new]");
+  EXPECT_FALSE(file.handler);
+  EXPECT_GT(file.started.time_since_epoch(), std::chrono::hours(24));
+  EXPECT_LE(file.started, file.ended);
+  EXPECT_LE(file.ended, refreshed.started);
 }
 
 TEST(PuppetReport, OtherJsonIsAnError) {

@@ -118,12 +118,15 @@ StepOutcome run_ansible(const AnsibleStep& step, const StepContext& context) {
   if (cgroup.procs_fd() >= 0) {
     options.join_cgroups = {cgroup.procs_fd()};
   }
+  std::vector<std::string> argv{"ansible-playbook", "-i", files.path() / "inventory", "-e",
+                                "@" + (files.path() / "vars.json").string()};
+  if (context.mode == ProvisionMode::check) {
+    argv.insert(argv.end(), {"--check", "--diff"});
+  }
+  argv.push_back(step.playbook.filename());
   int exit_code = -1;
   try {
-    exit_code = run_process({"ansible-playbook", "-i", files.path() / "inventory", "-e",
-                             "@" + (files.path() / "vars.json").string(), step.playbook.filename()},
-                            options)
-                    .exit_code;
+    exit_code = run_process(argv, options).exit_code;
   } catch (const TimeoutError&) {
     exit_code = -1;  // the verdict below tells
   }

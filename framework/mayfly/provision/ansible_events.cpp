@@ -64,7 +64,8 @@ class Reader {
         run_.unmatched_hosts = hosts_pattern_;
       }
     } else if (kind == "task") {
-      names_[text_of(event, "id")] = text_of(event, "name");
+      started_[text_of(event, "id")] = {
+          .name = text_of(event, "name"), .handler = flag_of(event, "handler"), .at = time_of(event, "time")};
       run_.running = name_and_place(text_of(event, "name"), place(event));
     } else if (kind == "item_failed") {
       failed_items_[text_of(event, "id")].push_back(
@@ -84,8 +85,17 @@ class Reader {
 
   void read_result(const std::string& kind, const json::object& event) {
     const std::string id = text_of(event, "id");
-    const auto name = names_.find(id);
-    TaskResult task{.name = name == names_.end() ? text_of(event, "name") : name->second, .where = place(event)};
+    TaskResult task{.name = text_of(event, "name"), .where = place(event), .ended = time_of(event, "time")};
+    if (const auto started = started_.find(id); started != started_.end()) {
+      task.name = started->second.name;
+      task.handler = started->second.handler;
+      task.started = started->second.at;
+    }
+    if (const json::value* paths = event.if_contains("predicted")) {
+      for (const json::value& path : paths->as_array()) {
+        task.predicted.emplace_back(path.as_string());
+      }
+    }
     const auto done = flag_of(event, "changed") ? TaskResult::Status::changed : TaskResult::Status::ok;
     if (kind == "ok") {
       task.status = done;
@@ -131,7 +141,12 @@ class Reader {
   const std::filesystem::path& directory_;
   AnsibleRun run_;
   std::string hosts_pattern_;
-  std::map<std::string, std::string> names_;                      // by task id
+  struct Started {
+    std::string name;
+    bool handler;
+    std::chrono::system_clock::time_point at;
+  };
+  std::map<std::string, Started> started_;                        // by task id: handlers start more than once
   std::map<std::string, std::vector<std::string>> failed_items_;  // by task id
   std::map<std::string, std::vector<std::size_t>> failures_;      // by host: indexes of tasks
 };

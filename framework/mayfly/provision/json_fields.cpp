@@ -31,6 +31,16 @@ std::string text_of(const boost::json::object& object, std::string_view key) {
   return value->is_string() ? std::string(value->get_string()) : boost::json::serialize(*value);
 }
 
+std::chrono::system_clock::time_point time_of(const boost::json::object& object, std::string_view key) {
+  const boost::json::value* value = object.if_contains(key);
+  if (value == nullptr || !value->is_number()) {
+    return {};
+  }
+  const std::chrono::duration<double> seconds(value->to_number<double>());
+  return std::chrono::system_clock::time_point(
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(seconds));
+}
+
 bool flag_of(const boost::json::object& object, std::string_view key) {
   const boost::json::value* value = object.if_contains(key);
   return value != nullptr && value->is_bool() && value->get_bool();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,9 @@ void read_json_object(std::string_view text, std::string_view what,
 
 /// A string as it is, any other value as JSON; empty when it is missing or null.
 [[nodiscard]] std::string text_of(const boost::json::object& object, std::string_view key);
+
+/// A moment that is written as seconds since the epoch; the epoch when it is missing.
+[[nodiscard]] std::chrono::system_clock::time_point time_of(const boost::json::object& object, std::string_view key);
 
 /// False when it is missing.
 [[nodiscard]] bool flag_of(const boost::json::object& object, std::string_view key);

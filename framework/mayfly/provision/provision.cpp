@@ -42,9 +42,12 @@ struct Run {
 
 std::string describe(const ProvisionStep& step) { return std::visit(Describe{}, step.action); }
 
-bool has_check_mode(const ProvisionStep& /*step*/) { return false; }
+bool has_check_mode(const ProvisionStep& step) { return !std::holds_alternative<ShellStep>(step.action); }
 
 ConvergeResult provision(const Target& target, const ProvisionStep& step, const ProvisionOptions& options) {
+  if (options.mode == ProvisionMode::check && !has_check_mode(step)) {
+    throw Error(fmt::format("{}: its tool can't tell what would change: it has no check mode", describe(step)));
+  }
   LineStream lines(options.on_output);
   const auto start = Deadline::Clock::now();
   const StepContext context{.target = target,

@@ -20,11 +20,16 @@ struct TaskResult {
   Status status{};
   std::string where{};  ///< "site.yml:12"; empty when the tool doesn't say
   std::string message{};
-  /// Of Ansible: runs only when notified.
+  /// Runs only when notified: a handler of Ansible, a resource that Puppet refreshed.
   bool handler = false;
-  /// When it ran, by the clock that the container shares with the host: what it changed has a time in between. The
-  /// epoch when the tool doesn't say.
+  /// When it ran, by the clock that the container shares with the host: what it changed has a ctime in between. (The
+  /// kernel takes that from its last tick: it may lie up to 10 ms before the moment itself.) The epoch when the tool
+  /// doesn't say.
   std::chrono::system_clock::time_point started{}, ended{};
+  /// Of ProvisionMode::check: the absolute paths in the container that the tool says it would change, where it says so
+  /// (Ansible: modules with a diff or an argument `dest` or `path`; Puppet: File resources whose title is the path). A
+  /// directory may stand for what is in it. Packages, services and users name no paths: empty.
+  std::vector<std::string> predicted{};
 };
 
 /// What a tool is asked to do.
@@ -79,11 +84,11 @@ struct ProvisionOptions {
 ///   beside the manifest is used.
 ///
 /// @throws ProvisionError when a task fails, the manifest can't be parsed, the tool is missing or the deadline passes;
-/// Error when the container stops
+/// Error when the container stops, and for ProvisionMode::check of a tool that has no check mode
 [[nodiscard]] ConvergeResult provision(const Target& target, const ProvisionStep& step,
                                        const ProvisionOptions& options);
 
-/// Whether the step's tool can predict: ProvisionMode::check.
+/// Whether the step's tool can predict (ProvisionMode::check): ansible and puppet can, shell can't.
 [[nodiscard]] bool has_check_mode(const ProvisionStep& step);
 
 /// What a step is called in messages: "ansible site.yml".

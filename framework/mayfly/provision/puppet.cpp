@@ -76,6 +76,9 @@ StepOutcome run_puppet(const PuppetStep& step, const StepContext& context) {
                                 "--color=false",
                                 "--reports=mayfly",
                                 fmt::format("--modulepath={}", fmt::join(module_path, ":"))};
+  if (context.mode == ProvisionMode::check) {
+    argv.emplace_back("--noop");
+  }
   if (std::filesystem::exists(directory / "hiera.yaml")) {
     argv.push_back("--hiera_config=" + scratch / "manifest/hiera.yaml");
   }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "mayfly/provision/json_fields.h"
 #include "mayfly/provision/text.h"
 
@@ -57,8 +59,18 @@ std::string failure_message(const json::array& logs, const json::object& resourc
   return logged_message(logs, resource, "err");
 }
 
+// With --noop.
+bool would_change(const json::object& resource) {
+  const json::array& events = list_of(resource, "events");
+  return std::any_of(events.begin(), events.end(),
+                     [](const json::value& event) { return text_of(event.as_object(), "status") == "noop"; });
+}
+
 TaskResult read_resource(const json::object& resource, const json::array& logs) {
-  TaskResult task{.name = text_of(resource, "resource")};
+  TaskResult task{.name = text_of(resource, "resource"),
+                  .handler = flag_of(resource, "refreshed"),
+                  .started = time_of(resource, "started"),
+                  .ended = time_of(resource, "ended")};
   if (flag_of(resource, "failed") || flag_of(resource, "failed_to_restart")) {
     task.status = TaskResult::Status::failed;
     task.message = failure_message(logs, resource);
@@ -66,7 +78,12 @@ TaskResult read_resource(const json::object& resource, const json::array& logs) 
     task.status = TaskResult::Status::skipped;
     task.message = logged_message(logs, resource, "warning");
   } else {
-    task.status = flag_of(resource, "changed") ? TaskResult::Status::changed : TaskResult::Status::ok;
+    const bool changes = flag_of(resource, "changed") || task.handler || would_change(resource);
+    task.status = changes ? TaskResult::Status::changed : TaskResult::Status::ok;
+    constexpr std::string_view kFile = "File[/";
+    if (would_change(resource) && task.name.starts_with(kFile)) {
+      task.predicted.push_back(task.name.substr(kFile.size() - 1, task.name.size() - kFile.size()));
+    }
   }
   return task;
 }

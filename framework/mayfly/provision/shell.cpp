@@ -48,9 +48,9 @@ StepOutcome run_shell(const ShellStep& step, const StepContext& context) {
   for (const auto& [key, value] : step.env) {
     options.env[key] = value;
   }
+  TaskResult task{.name = name, .started = std::chrono::system_clock::now()};
   const ExecResult result = run(context.target, argv, options);
-
-  TaskResult task{.name = name};
+  task.ended = std::chrono::system_clock::now();
   StepOutcome outcome;
   if (result.timed_out) {
     outcome.failure = timed_out(context.within, {});

@@ -10,7 +10,9 @@ description:
 
 import json
 import os
+import time
 
+from ansible import context
 from ansible.plugins.callback import CallbackBase
 
 # What of a result goes into a message. Long texts are cut here: only their ends are ever shown.
@@ -26,6 +28,27 @@ def plain(value):
     return str(text)[-KEPT_CHARACTERS:]
 
 
+def would_change(result):
+    """The paths that a result in check mode is about: of its diff, else of the task's arguments."""
+    content = result._result
+    fields = getattr(result, "_task_fields", None) or getattr(result, "task_fields", None) or {}
+    paths = []
+    diffs = content.get("diff") or []
+    for diff in diffs if isinstance(diffs, list) else [diffs]:
+        if isinstance(diff, dict):
+            # "/etc/hosts (content)"; not "after_header", which copy and template fill with the source's path.
+            paths.append(str(diff.get("before_header") or "").split(" (")[0])
+            paths += [diff[key].get("path") for key in ("before", "after") if isinstance(diff.get(key), dict)]
+    if not any(str(path or "").startswith("/") for path in paths):
+        # A new file's diff has no path. Arguments of the task are templated by now.
+        arguments = fields.get("args") or {}
+        path = str(content.get("dest") or content.get("path") or arguments.get("dest") or arguments.get("path") or "")
+        if path.endswith("/") and arguments.get("src"):
+            path += os.path.basename(str(arguments["src"]))
+        paths.append(path)
+    return {str(path).rstrip("/") or "/" for path in paths if str(path or "").startswith("/")}
+
+
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -39,8 +62,10 @@ class CallbackModule(CallbackBase):
         # Line buffered: what was written stands, also when ansible is killed.
         self._file = open(path, "a", buffering=1, encoding="utf-8", errors="replace") if path else None
 
+        self._predicted = {}  # by task id: paths that the items of its loop would change
+
     def _write(self, event, **fields):
-        self._file.write(json.dumps(dict(event=event, **fields), ensure_ascii=True) + "\n")
+        self._file.write(json.dumps(dict(event=event, time=time.time(), **fields), ensure_ascii=True) + "\n")
 
     # The names of the parameters below are fixed: ansible looks at them, and drops a callback whose names differ.
 
@@ -55,14 +80,15 @@ class CallbackModule(CallbackBase):
         self._task_started(task)
 
     def v2_playbook_on_handler_task_start(self, task):
-        self._task_started(task)
+        self._task_started(task, handler=True)
 
     def v2_playbook_on_cleanup_task_start(self, task):
         self._task_started(task)
 
-    def _task_started(self, task):
+    def _task_started(self, task, **fields):
         # Only now is the name templated; the results carry the raw one.
-        self._write("task", id=str(task._uuid), name=plain(task.get_name().strip()), path=plain(task.get_path() or ""))
+        self._write("task", id=str(task._uuid), name=plain(task.get_name().strip()), path=plain(task.get_path() or ""),
+                    **fields)
 
     def v2_runner_on_ok(self, result):
         self._result("ok", result)
@@ -76,8 +102,15 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_unreachable(self, result):
         self._result("unreachable", result)
 
+    def v2_runner_item_on_ok(self, result):
+        self._predict(result)
+
     def v2_runner_item_on_failed(self, result):
         self._result("item_failed", result)
+
+    def _predict(self, result):
+        if context.CLIARGS.get("check") and result._result.get("changed"):
+            self._predicted.setdefault(str(result._task._uuid), set()).update(would_change(result))
 
     def _result(self, event, result, **fields):
         task = result._task
@@ -91,6 +124,11 @@ class CallbackModule(CallbackBase):
             if event == "item_failed":
                 item = content.get("_ansible_item_label", content.get(content.get("ansible_loop_var", "item")))
                 fields["item"] = plain(item)
+        if event == "ok":
+            if "results" not in content:
+                self._predict(result)
+            if fields["id"] in self._predicted:
+                fields["predicted"] = sorted(self._predicted.pop(fields["id"]))
         self._write(event, **fields)
 
     def v2_playbook_on_stats(self, stats):
