@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
-#include <cstdlib>
 
 #include "mayfly/exec/files.h"
 #include "mayfly/provision/ansible_events.h"
+#include "mayfly/provision/ansible_home.h"
 #include "mayfly/provision/ansible_input.h"
 #include "mayfly/provision/host_cgroup.h"
 #include "mayfly/provision/scratch.h"
@@ -22,50 +21,12 @@ constexpr const char* kPython = "/usr/bin/python3";
 // Ansible's own time to end after the deadline has ended its last command in the container.
 constexpr Milliseconds kGrace{2'000};
 
-std::string variable(const char* name, const char* otherwise) {
-  const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0' ? value : otherwise;
-}
-
 std::string container_name(const Target& target) {
   std::string name;
   if (file_status(target, "/etc/hostname")) {
     name = trimmed(read_file(target, "/etc/hostname"));
   }
   return is_inventory_name(name) ? name : "container";
-}
-
-// ANSIBLE_HOME moves into our directory, so that nothing is written to the user's. What the user has installed there is
-// still found.
-void make_ansible_home(const std::filesystem::path& home) {
-  std::filesystem::create_directories(home / "tmp");
-  const std::filesystem::path users = std::filesystem::path(variable("HOME", "/root")) / ".ansible";
-  for (const char* part : {"collections", "roles"}) {
-    if (std::filesystem::exists(users / part)) {
-      std::filesystem::create_symlink(users / part, home / part);
-    }
-  }
-}
-
-std::map<std::string, std::string> environment(const std::filesystem::path& home, const std::filesystem::path& config,
-                                               const std::filesystem::path& events) {
-  const std::filesystem::path plugins = find_shipped("ansible/connection/mayfly.py").parent_path().parent_path();
-  std::map<std::string, std::string> env = tool_environment();
-  env.insert({{"PATH", variable("PATH", "/usr/local/bin:/usr/bin:/bin") + ":/usr/sbin:/sbin"},
-              {"HOME", variable("HOME", "/root")},
-              {"LANG", "C.UTF-8"},
-              {"ANSIBLE_HOME", home},
-              {"ANSIBLE_LOCAL_TEMP", home / "tmp"},
-              {"ANSIBLE_CONFIG", config},
-              {"ANSIBLE_CONNECTION_PLUGINS", plugins / "connection"},
-              {"ANSIBLE_BECOME_PLUGINS", plugins / "become"},
-              {"ANSIBLE_CALLBACK_PLUGINS", plugins / "callback"},
-              {"ANSIBLE_LOCALHOST_WARNING", "false"},
-              {"ANSIBLE_RETRY_FILES_ENABLED", "false"},
-              {"ANSIBLE_NOCOLOR", "true"},
-              {"ANSIBLE_NOCOWS", "true"},
-              {"MAYFLY_ANSIBLE_EVENTS", events}});
-  return env;
 }
 
 // The name of what ansible was at when the deadline passed: the command was killed, so its task may have failed by
@@ -91,9 +52,8 @@ StepOutcome run_ansible(const AnsibleStep& step, const StepContext& context) {
   StepOutcome outcome;
   const std::filesystem::path directory = step.playbook.parent_path();
   const std::string host = container_name(context.target);
-  const TempDir files("ansible-", host_temp_directory(context.target));
+  const AnsibleHome files(step, host_temp_directory(context.target));
   const std::filesystem::path events = files.path() / "events";
-  make_ansible_home(files.path() / "home");
   const ContainerScratch scratch(context.target, true);
   write_file(files.path() / "inventory",
              ansible_inventory({.host = host,
@@ -102,24 +62,19 @@ StepOutcome run_ansible(const AnsibleStep& step, const StepContext& context) {
                                 .deadline = Deadline::Clock::now() + context.deadline.left(),
                                 .scratch = scratch.path(),
                                 .python = kPython}));
-  write_file(files.path() / "vars.json", ansible_vars(step.vars), 0600);
-  // An ansible.cfg elsewhere (~, /etc) would make the outcome depend on whose machine this is.
-  write_file(files.path() / "ansible.cfg", "");
-  const std::filesystem::path own_config = directory / "ansible.cfg";
-  const std::filesystem::path config = std::filesystem::exists(own_config) ? own_config : files.path() / "ansible.cfg";
 
   const HostCgroup cgroup(context.target);
   ProcessOptions options{
-      .env = environment(files.path() / "home", config, events),
+      .env = files.environment(),
       .clear_env = true,
       .cwd = directory,
       .timeout = context.deadline.left() + kGrace,
       .on_output = [&](bool is_stderr, std::string_view piece) { context.lines.feed(is_stderr, piece); }};
+  options.env["MAYFLY_ANSIBLE_EVENTS"] = events;
   if (cgroup.procs_fd() >= 0) {
     options.join_cgroups = {cgroup.procs_fd()};
   }
-  std::vector<std::string> argv{"ansible-playbook", "-i", files.path() / "inventory", "-e",
-                                "@" + (files.path() / "vars.json").string()};
+  std::vector<std::string> argv{"ansible-playbook", "-i", files.path() / "inventory", "-e", files.vars_argument()};
   if (context.mode == ProvisionMode::check) {
     argv.insert(argv.end(), {"--check", "--diff"});
   }

@@ -151,37 +151,34 @@ class Reader {
   std::map<std::string, std::vector<std::size_t>> failures_;      // by host: indexes of tasks
 };
 
-// "ERROR! text" (2.14) or "[ERROR]: text" (2.19), and the place that follows as a sentence or as "Origin:
-// file:line:column".
-Verdict parse_error(int exit_code, std::string_view output, const std::filesystem::path& directory) {
+}  // namespace
+
+std::optional<AnsibleComplaint> ansible_complaint(std::string_view output, const std::filesystem::path& directory) {
   std::string_view rest = output;
-  std::string message;
+  AnsibleComplaint complaint;
   for (const std::string_view mark : {"ERROR! ", "[ERROR]: "}) {
     if (const std::size_t found = output.find(mark); found != std::string_view::npos) {
       rest = output.substr(found + mark.size());
-      message = rest.substr(0, rest.find('\n'));
+      complaint.message = rest.substr(0, rest.find('\n'));
       break;
     }
   }
-  if (message.empty()) {
-    return {.message = fmt::format("ansible-playbook exited with {} before the end of the playbook: {}", exit_code,
-                                   last_line(output))};
+  if (complaint.message.empty()) {
+    return std::nullopt;
   }
   constexpr std::string_view kYaml = "Syntax Error while loading YAML.\n";
   if (const std::size_t yaml = rest.find(kYaml); yaml != std::string_view::npos) {
     const std::string_view cause = rest.substr(yaml + kYaml.size());
-    message = fmt::format("syntax error: {}", trimmed(cause.substr(0, cause.find('\n'))));
+    complaint.message = fmt::format("syntax error: {}", trimmed(cause.substr(0, cause.find('\n'))));
   }
-  std::string place;
   if (const std::string_view origin = between(rest, "Origin: ", "\n"); !origin.empty()) {
-    place = origin;
+    complaint.where = shorten_path(origin, directory);
   } else if (const std::string_view file = between(rest, "The error appears to be in '", "': line "); !file.empty()) {
-    place = fmt::format("{}:{}:{}", file, between(rest, "': line ", ", column "), between(rest, ", column ", ", but"));
+    complaint.where = fmt::format("{}:{}:{}", shorten_path(file, directory), between(rest, "': line ", ", column "),
+                                  between(rest, ", column ", ", but"));
   }
-  return {.message = place.empty() ? message : fmt::format("{}: {}", shorten_path(place, directory), message)};
+  return complaint;
 }
-
-}  // namespace
 
 AnsibleRun parse_ansible_events(std::string_view json_lines, const std::filesystem::path& directory) {
   Reader reader(directory);
@@ -204,7 +201,13 @@ std::optional<Verdict> ansible_failure(const AnsibleRun& run, std::string_view h
   }
   if (!run.hosts) {
     if (exit_code != 0) {
-      return parse_error(exit_code, output, directory);
+      const auto complaint = ansible_complaint(output, directory);
+      if (!complaint) {
+        return Verdict{.message = fmt::format("ansible-playbook exited with {} before the end of the playbook: {}",
+                                              exit_code, last_line(output))};
+      }
+      return Verdict{.message = complaint->where.empty() ? complaint->message
+                                                         : fmt::format("{}: {}", complaint->where, complaint->message)};
     }
     return Verdict{.message = "ansible-playbook exited with 0, but its final record is missing"};
   }

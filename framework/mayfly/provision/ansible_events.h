@@ -26,6 +26,17 @@ struct AnsibleRun {
 /// @throws Error for lines that the plugin can't have written; a cut last line is left out
 [[nodiscard]] AnsibleRun parse_ansible_events(std::string_view json_lines, const std::filesystem::path& directory);
 
+/// What Ansible has against a playbook that it can't load.
+struct AnsibleComplaint {
+  std::string where{};  ///< "site.yml:3:7"; may be empty
+  std::string message{};
+};
+
+/// The first error in the output: "ERROR! text" (2.14) or "[ERROR]: text" (2.19), with the place that follows as a
+/// sentence or as "Origin: file:line:column".
+[[nodiscard]] std::optional<AnsibleComplaint> ansible_complaint(std::string_view output,
+                                                                const std::filesystem::path& directory);
+
 /// Why the run failed; nothing when it succeeded. Looks at the events first and at the exit code last, which is 0 when
 /// no host matched.
 /// ```

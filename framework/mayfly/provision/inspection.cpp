@@ -1,0 +1,224 @@
+#include "mayfly/provision/inspection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "mayfly/provision/ansible_events.h"
+#include "mayfly/provision/ansible_home.h"
+#include "mayfly/provision/findings.h"
+#include "mayfly/provision/interpreter.h"
+#include "mayfly/provision/provision.h"
+#include "mayfly/provision/step.h"
+#include "mayfly/provision/text.h"
+#include "mayfly/support/file_io.h"
+#include "mayfly/support/subprocess.h"
+
+namespace mayfly {
+namespace {
+
+constexpr Milliseconds kLimit{120'000};
+
+// What a tool is for one step: how to call it, which exit codes are answers, and how to read what it says.
+struct Call {
+  std::vector<std::string> argv;
+  std::string package;  // Debian's, for the hint
+  ProcessOptions options{};
+  int last_answer = 1;  // exit codes up to this one mean that it has done its work
+  std::function<std::vector<Finding>(const ProcessResult&)> read;
+};
+
+Inspection not_installed(std::string tool, const std::string& package) {
+  return {.tool = std::move(tool), .available = false, .hint = fmt::format("apt-get install {}", package)};
+}
+
+Inspection none(std::string hint) { return {.available = false, .hint = std::move(hint)}; }
+
+// `tool` is what the user knows: "puppet parser validate".
+Inspection ask(std::string tool, const Call& call) {
+  if (!find_program(call.argv.front())) {
+    return not_installed(std::move(tool), call.package);
+  }
+  ProcessOptions options = call.options;
+  options.timeout = kLimit;
+  options.env.insert({"LANG", "C.UTF-8"});
+  const ProcessResult result = run_process(call.argv, options);
+  const auto broke = [&] {
+    return Error(fmt::format("{}: exit code {}: {}", tool, result.exit_code,
+                             last_line(trimmed(result.err).empty() ? result.out : result.err)));
+  };
+  if (result.exit_code > call.last_answer) {
+    throw broke();
+  }
+  Inspection inspection{.tool = tool, .output = result.out + result.err, .duration = result.duration};
+  inspection.findings = call.read(result);
+  if (result.exit_code != 0 && inspection.findings.empty()) {
+    // Whatever it didn't like, it must not pass for a clean manifest.
+    throw broke();
+  }
+  return inspection;
+}
+
+// "bash" of "#!/usr/bin/env -S bash -e"
+std::string language_of(const std::string& script) {
+  const std::vector<std::string> interpreter = interpreter_of(script);
+  std::string name = std::filesystem::path(interpreter.front()).filename();
+  if (name == "env" && interpreter.size() > 1) {
+    std::string_view rest = interpreter.back();
+    if (rest.starts_with("-S ")) {
+      rest.remove_prefix(3);
+    }
+    name = std::filesystem::path(rest.substr(0, rest.find(' '))).filename();
+  }
+  return name;
+}
+
+bool is_shell(const std::string& language) {
+  return language == "sh" || language == "bash" || language == "dash" || language == "ksh";
+}
+
+// A shell step's script as a file, also when it stands in the profile.
+class ScriptFile {
+ public:
+  explicit ScriptFile(const ShellStep& step)
+      : is_inline_(step.script.empty()), text_(is_inline_ ? step.inline_script : read_file(step.script)) {
+    path_ = is_inline_ ? files_.path() / "inline script" : step.script;
+    if (is_inline_) {
+      write_file(path_, text_, 0600);
+    }
+  }
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path directory() const { return path_.parent_path(); }
+  std::string language() const { return language_of(text_); }
+
+ private:
+  bool is_inline_;
+  std::string text_;
+  TempDir files_{"inspect-"};
+  std::filesystem::path path_;
+};
+
+Inspection check_lines(std::string tool, std::vector<std::string> argv, std::string package,
+                       const std::filesystem::path& file, const std::filesystem::path& directory) {
+  argv.push_back(file);
+  return ask(std::move(tool), {.argv = argv,
+                               .package = std::move(package),
+                               .options = {.cwd = directory},
+                               .last_answer = 2,  // dash
+                               .read = [&](const ProcessResult& result) {
+                                 return parse_error_lines(result.out + result.err, file, directory);
+                               }});
+}
+
+struct Syntax {
+  Inspection operator()(const ShellStep& step) const {
+    const ScriptFile script(step);
+    const std::string language = script.language();
+    if (is_shell(language)) {
+      return check_lines(language + " -n", {language, "-n"}, language, script.path(), script.directory());
+    }
+    if (language == "ruby") {
+      return check_lines("ruby -c", {"ruby", "-c"}, "ruby", script.path(), script.directory());
+    }
+    return none(fmt::format("no syntax check is known for scripts of '{}'", language));
+  }
+
+  Inspection operator()(const AnsibleStep& step) const {
+    const std::filesystem::path directory = step.playbook.parent_path();
+    const AnsibleHome home(step, {});
+    return ask("ansible-playbook --syntax-check",
+               {.argv = {"ansible-playbook", "-i", "localhost,", "-e", home.vars_argument(), "--syntax-check",
+                         step.playbook.filename()},
+                .package = "ansible-core",
+                .options = {.env = home.environment(), .clear_env = true, .cwd = directory},
+                .last_answer = 4,
+                .read = [&](const ProcessResult& result) -> std::vector<Finding> {
+                  const auto complaint = ansible_complaint(result.out + result.err, directory);
+                  if (result.exit_code == 0 || !complaint) {
+                    return {};
+                  }
+                  return {{.where = complaint->where.empty() ? step.playbook.filename().string() : complaint->where,
+                           .rule = {},
+                           .message = complaint->message,
+                           .severity = Finding::Severity::error}};
+                }});
+  }
+
+  Inspection operator()(const PuppetStep& step) const {
+    const TempDir files("inspect-");
+    std::vector<std::string> argv{
+        "puppet",      "parser", "validate",   "--confdir", files.path() / "conf", "--vardir", files.path() / "var",
+        "--render-as", "json",   step.manifest};
+    argv.insert(argv.end(), step.modules.begin(), step.modules.end());
+    return ask("puppet parser validate", {.argv = argv,
+                                          .package = "puppet-agent",
+                                          .options = {.cwd = step.manifest.parent_path()},
+                                          .read = [&](const ProcessResult& result) {
+                                            return parse_puppet_syntax(result.out, step.manifest.parent_path());
+                                          }});
+  }
+};
+
+struct Lint {
+  Inspection operator()(const ShellStep& step) const {
+    const ScriptFile script(step);
+    const std::string language = script.language();
+    if (!is_shell(language)) {
+      return none(fmt::format("no linter is known for scripts of '{}'", language));
+    }
+    return ask("shellcheck",
+               {.argv = {"shellcheck", "-f", "json", "-s", language, script.path()},
+                .package = "shellcheck",
+                .options = {.cwd = script.directory()},
+                .read = [&](const ProcessResult& result) { return parse_shellcheck(result.out, script.directory()); }});
+  }
+
+  Inspection operator()(const AnsibleStep& step) const {
+    const std::filesystem::path directory = step.playbook.parent_path();
+    const AnsibleHome home(step, {});
+    ProcessOptions options{.env = home.environment(), .clear_env = true, .cwd = directory};
+    options.env["XDG_CACHE_HOME"] = home.path() / "cache";
+    return ask("ansible-lint",
+               {.argv = {"ansible-lint", "--offline", "-q", "--nocolor", "-f", "codeclimate", step.playbook.filename()},
+                .package = "ansible-lint",
+                .options = options,
+                .last_answer = 2,
+                .read = [&](const ProcessResult& result) { return parse_ansible_lint(result.out, directory); }});
+  }
+
+  Inspection operator()(const PuppetStep& step) const {
+    std::vector<std::string> argv{"puppet-lint", "--json", step.manifest};
+    argv.insert(argv.end(), step.modules.begin(), step.modules.end());
+    const std::filesystem::path directory = step.manifest.parent_path();
+    return ask("puppet-lint",
+               {.argv = argv,
+                .package = "puppet-lint",
+                .options = {.cwd = directory},
+                .read = [&](const ProcessResult& result) { return parse_puppet_lint(result.out, directory); }});
+  }
+};
+
+}  // namespace
+
+bool Inspection::passed() const {
+  return available && std::none_of(findings.begin(), findings.end(),
+                                   [](const Finding& finding) { return finding.severity == Finding::Severity::error; });
+}
+
+Inspection check_syntax(const ProvisionStep& step) {
+  return in_context("checking the syntax of " + describe(step), [&] { return std::visit(Syntax{}, step.action); });
+}
+
+Inspection lint(const ProvisionStep& step) {
+  return in_context("linting " + describe(step), [&] { return std::visit(Lint{}, step.action); });
+}
+
+std::string to_string(const Finding& finding) {
+  const char* severity = finding.severity == Finding::Severity::error     ? "error"
+                         : finding.severity == Finding::Severity::warning ? "warning"
+                                                                          : "info";
+  std::string text = fmt::format("{}: {}: {}", finding.where, severity, finding.message);
+  return finding.rule.empty() ? text : text + fmt::format(" [{}]", finding.rule);
+}
+
+}  // namespace mayfly
