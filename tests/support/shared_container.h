@@ -45,6 +45,7 @@ class SharedContainer : public ::testing::Test {
   }
 
   static const Target& target() { return container_->target(); }
+  static std::shared_ptr<const RootView> view() { return container_->root_view(); }
 
  private:
   static inline std::unique_ptr<Session> session_;

@@ -1,8 +1,10 @@
 #include "mayfly/state/root_tree.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -50,16 +52,17 @@ std::string xattr_value(const std::string& file, const char* name) {
   return {};
 }
 
-/// The sets of a struct vfs_ns_cap_data (linux/capability.h) without its revision and user namespace, which tell how
-/// it was stored and not what it grants.
+/// A struct vfs_ns_cap_data (linux/capability.h) in words, without its revision and user namespace: they tell how it
+/// was stored and not what it grants.
 std::string granted_capabilities(std::string value) {
-  constexpr std::size_t kSets = 16;
-  if (value.size() < 4 + kSets) {
+  std::array<std::uint32_t, 5> words{};  // flags; permitted and inheritable of capabilities 0-31 and 32-63
+  if (value.size() < sizeof words) {
     return value;
   }
-  value.resize(4 + kSets);
-  value[1] = value[2] = value[3] = '\0';
-  return value;
+  std::memcpy(words.data(), value.data(), sizeof words);
+  const auto set = [&](std::size_t i) { return le32toh(words[i]) | std::uint64_t{le32toh(words[i + 2])} << 32; };
+  return fmt::format("permitted {:#x}, inheritable {:#x}{}", set(1), set(2),
+                     (le32toh(words[0]) & VFS_CAP_FLAGS_EFFECTIVE) != 0 ? ", effective" : "");
 }
 
 std::map<std::string, std::string> read_xattrs(const UniqueFd& file) {
