@@ -10,6 +10,7 @@
 #include "mayfly/state/machine_state_data.h"
 #include "mayfly/state/sysctls.h"
 #include "mayfly/state/told_twice.h"
+#include "mayfly/state/unit_files.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 
@@ -34,6 +35,7 @@ void read_databases(const RootTree& root, MachineState::Data& data) {
     status += text_in(root, "/var/lib/dpkg/status.d/" + name) + "\n\n";
   }
   data.resources[ResourceKind::package] = packages_in(status);
+  data.resources[ResourceKind::unit] = units_from(unit_file_states(root));
 }
 
 /// A file of init's directory in /proc: it shows what init sees.
@@ -57,22 +59,33 @@ void read_what_runs(const Target& target, MachineState::Data& data) {
   for (const std::string protocol : {"tcp", "tcp6", "udp", "udp6"}) {
     add_ports(protocol, text_of_init(target, "net/" + protocol), ports);
   }
-  if (text_of_init(target, "comm") == "systemd\n") {
+  data.knows_units = text_of_init(target, "comm") == "systemd\n";
+  if (data.knows_units) {
     in_context("asking systemd for its units", [&] {
-      data.resources[ResourceKind::unit] =
-          units_in(ask_systemd(target, {"list-units", "--all", "--full", "--plain", "--no-legend"}),
-                   ask_systemd(target, {"list-unit-files", "--full", "--no-legend"}));
+      add_running_units(ask_systemd(target, {"list-units", "--all", "--full", "--plain", "--no-legend"}),
+                        data.resources[ResourceKind::unit]);
       data.resources[ResourceKind::environment] = environment_in(ask_systemd(target, {"show-environment"}));
     });
   }
+}
+
+/// Without what only a machine that runs can tell.
+Resources only_enabled(const Resources& units) {
+  Resources enabled;
+  for (const auto& [name, aspects] : units) {
+    if (const auto at = aspects.find("enabled"); at != aspects.end()) {
+      enabled[name] = {*at};
+    }
+  }
+  return enabled;
 }
 
 }  // namespace
 
 MachineState MachineState::capture(const Target& target, std::shared_ptr<const RootView> view) {
   Data data{.files = FileMoment(view)};
-  read_what_runs(target, data);
   read_databases(RootTree(view->merged, view->id_map), data);
+  read_what_runs(target, data);
   data.files = FileMoment::now(std::move(view));
   return MachineState(std::make_shared<const Data>(std::move(data)));
 }
@@ -89,7 +102,10 @@ StateDiff difference(const MachineState& before, const MachineState& after) {
   StateDiff diff{.changes = file_changes(was.files, is.files, was.owners, is.owners)};
   for (const auto& [kind, resources] : was.resources) {
     if (const auto at = is.resources.find(kind); at != is.resources.end()) {
-      std::vector<StateChange> changes = resource_changes(kind, resources, at->second);
+      const bool files_only = kind == ResourceKind::unit && was.knows_units != is.knows_units;
+      std::vector<StateChange> changes = files_only
+                                             ? resource_changes(kind, only_enabled(resources), only_enabled(at->second))
+                                             : resource_changes(kind, resources, at->second);
       std::move(changes.begin(), changes.end(), std::back_inserter(diff.changes));
     }
   }

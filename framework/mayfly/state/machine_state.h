@@ -10,16 +10,15 @@ namespace mayfly {
 
 /// A machine at one moment: what it has written (types, modes, owners, xattrs, link targets, digests of contents;
 /// small texts whole), packages (dpkg), units (systemd), users and groups, listening ports, mounts, sysctls, the
-/// environment of services. Read from outside, but for systemd, which is asked once.
+/// environment of services. Read from outside, but for systemd, which is asked what runs.
 class MachineState {
  public:
   /// @param view of the same container, alive as long as this and differences with it are needed
   /// @throws StoppedError, SystemError
   [[nodiscard]] static MachineState capture(const Target& target, std::shared_ptr<const RootView> view);
 
-  /// The machine as its image and layers are: before its first write. Files only know of a before; all else is read
-  /// from the files of the lowers (packages, users, groups), or empty (units, ports, mounts, sysctls, environment), and
-  /// then difference() leaves that kind out.
+  /// The machine as its image and layers are: before its first write. Knows what files tell: packages, users, groups,
+  /// and which units are enabled, but not what runs. difference() leaves out what only one of the two knows.
   [[nodiscard]] static MachineState pristine(std::shared_ptr<const RootView> view);
 
   struct Data;

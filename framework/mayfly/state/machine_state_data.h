@@ -15,6 +15,7 @@ struct MachineState::Data {
   FileMoment files;
   OwnerNames owners;
   std::map<ResourceKind, Resources> resources{};  ///< without the kinds that aren't known
+  bool knows_units = false;                       ///< not only their files: systemd runs
 };
 
 }  // namespace mayfly

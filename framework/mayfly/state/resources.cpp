@@ -212,16 +212,21 @@ std::map<std::uint32_t, std::string> names_of_ids(std::string_view database) {
   return names;
 }
 
-Resources units_in(std::string_view units, std::string_view unit_files) {
+Resources units_from(const std::map<std::string, std::string>& unit_files) {
   Resources resources;
-  for (const std::string_view line : words_of(unit_files, '\n')) {
-    const std::vector<std::string_view> words = words_of(line);
-    if (words.size() >= 2 && is_reported_unit(words[0]) && words[1] != "transient") {
-      Aspects& unit = resources[std::string(words[0])];
-      unit["enabled"] = words[1];
-      if (words[0].find("@.") == std::string_view::npos) {
-        unit["active"] = "inactive";  // a unit that isn't loaded
-      }
+  for (const auto& [name, state] : unit_files) {
+    if (is_reported_unit(name)) {
+      resources[name] = {{"enabled", state}};
+    }
+  }
+  return resources;
+}
+
+void add_running_units(std::string_view units, Resources& resources) {
+  for (auto& [name, aspects] : resources) {
+    // Nothing runs of what systemd hasn't loaded. A template never does.
+    if (name.find("@.") == std::string::npos) {
+      aspects["active"] = "inactive";
     }
   }
   for (const std::string_view line : words_of(units, '\n')) {
@@ -235,7 +240,6 @@ Resources units_in(std::string_view units, std::string_view unit_files) {
       unit["state"] = words[3];
     }
   }
-  return resources;
 }
 
 void add_ports(std::string_view protocol, std::string_view table, Resources& ports) {

@@ -27,9 +27,11 @@ using Resources = std::map<std::string, Aspects>;
 /// id -> name of passwd(5) or group(5).
 [[nodiscard]] std::map<std::uint32_t, std::string> names_of_ids(std::string_view database);
 
-/// From `systemctl list-units --all --full --plain --no-legend` and `systemctl list-unit-files --full --no-legend`.
-/// Devices, scopes, slices and mounts are left out; so are runtime units without a file.
-[[nodiscard]] Resources units_in(std::string_view units, std::string_view unit_files);
+/// The services, timers, sockets, targets, paths, automounts and swaps of unit_file_states(). Aspect: enabled.
+[[nodiscard]] Resources units_from(const std::map<std::string, std::string>& unit_files);
+/// Adds what runs. Aspects: active ("inactive", too, for what isn't loaded), state.
+/// @param units output of `systemctl list-units --all --full --plain --no-legend`
+void add_running_units(std::string_view units, Resources& resources);
 
 /// @param table text of /proc/<pid>/net/`protocol`: tcp, tcp6, udp or udp6. "tcp 0.0.0.0:80", "udp [::]:53"; not what
 ///   an UDP client uses for a while (the kernel's range of local ports)
