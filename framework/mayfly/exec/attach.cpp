@@ -21,13 +21,17 @@
 namespace mayfly {
 namespace {
 
-/// Signals that would end the caller, and the change of the window's size, as a descriptor while this lives.
+/// Signals that would end the caller, and the change of the window's size, as a descriptor while this lives. A signal
+/// that the caller handles is left to him: taken here, his handler would never see it.
 class CaughtSignals {
  public:
   CaughtSignals() {
     sigemptyset(&caught_);
     for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH}) {
-      sigaddset(&caught_, number);
+      struct sigaction current {};
+      if (::sigaction(number, nullptr, &current) == 0 && current.sa_handler == SIG_DFL) {
+        sigaddset(&caught_, number);
+      }
     }
     pthread_sigmask(SIG_BLOCK, &caught_, &before_);
     fd_ = UniqueFd(::signalfd(-1, &caught_, SFD_CLOEXEC | SFD_NONBLOCK));
