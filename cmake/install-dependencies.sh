@@ -10,7 +10,7 @@ build=(g++ cmake ninja-build pkg-config libfmt-dev libssl-dev libtomlplusplus-de
 # Host programs that profiles can ask for: Debian images, network = "nat", ansible steps.
 run=(mmdebstrap slirp4netns ansible-core)
 # What Mayfly's own tests look at the host with.
-test=(iproute2 libxml2-utils ansible-lint puppet-agent puppet-lint shellcheck)
+test=(iproute2 libxml2-utils perl ansible-lint puppet-agent puppet-lint shellcheck)
 # What .ci/run checks the sources with.
 lint=(clang-format-14 clang-tidy-19)
 

@@ -98,6 +98,85 @@ file = { path = "/etc/made", contains = "1" }
   EXPECT_THAT(read_file(directory_.path() / "report.xml"), AllOf(HasSubstr("failures=\"0\""), HasSubstr("/etc/made")));
 }
 
+/// A profile with something for every step; each appends its name to a file.
+constexpr std::string_view kEveryStep = R"(
+[[prepare]]
+shell = { inline = "echo prepare >/etc/trace" }
+[[provision]]
+shell = { inline = "echo converge >>/etc/trace" }
+[[side_effect]]
+shell = { inline = "echo side_effect >>/etc/trace" }
+[[check]]
+command = { argv = ["sh", "-c", "tr '\\n' ' ' </etc/trace"], stdout_contains = "prepare converge side_effect" }
+[[cleanup]]
+shell = { inline = "tr '\\n' ' ' </etc/trace; rm /etc/trace" }
+)";
+
+TEST_F(Command, VerifyRunsWhatIsConfiguredForEveryStep) {
+  const ProcessResult result = mayfly({"verify", profile_with(std::string(kEveryStep))});
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("\nprepare      ok"), HasSubstr("\nside_effect  ok"),
+                                HasSubstr("\ncleanup      ok"), HasSubstr("checks: 1 of 1 hold")));
+  EXPECT_THAT(result.err, HasSubstr("    | prepare converge side_effect"));
+}
+
+TEST_F(Command, VerifyCleansUpAfterAFailure) {
+  const ProcessResult result = mayfly({"verify", profile_with("provision = [{ shell = { inline = \"true\" } }]\n"
+                                                              "side_effect = [{ shell = { inline = \"exit 3\" } }]\n"
+                                                              "cleanup = [{ shell = { inline = \"echo clean\" } }]\n"
+                                                              "check = [{ port = 81 }]\n")});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out,
+              AllOf(HasSubstr("side_effect  failed"), HasSubstr("verify       skipped           side_effect failed"),
+                    HasSubstr("cleanup      ok"), HasSubstr("more: failed (side_effect)")));
+  EXPECT_THAT(result.err, HasSubstr("    | clean"));
+}
+
+TEST_F(Command, VerifyTakesOnlyTheStepsThatAreAskedFor) {
+  const ProcessResult result = mayfly({"verify", profile_with(std::string(kEveryStep)), "--step", "converge"});
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+  EXPECT_THAT(result.out,
+              AllOf(HasSubstr("converge     ok"), HasSubstr("verify       skipped           not asked for")));
+}
+
+TEST_F(Command, VerifyGoesThroughAMatrixAndSumsUp) {
+  const std::string profile = profile_with(R"(
+check = [{ command = ["sh", "-c", "test $ROLE = web"] }]
+matrix.env.ROLE = ["web", "db"]
+)");
+  const std::filesystem::path out = directory_.path();
+  const ProcessResult result =
+      mayfly({"verify", profile, profile_, "-j2", "--quiet", "--junit", out / "r.xml", "--json", out / "r.json",
+              "--tap", out / "r.tap", "--artifacts", out / "artifacts"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, AllOf(StartsWith("more[ROLE=db]\ncreate       ok"),
+                                HasSubstr("\nPROFILE         CREATE  VERIFY  CHECKS "), HasSubstr("\nmore[ROLE=web]  "),
+                                HasSubstr("failed\nbox "), MatchesRegex("(.|\n)*\n2 of 3 verified in [0-9.]+m?s\n")));
+  EXPECT_TRUE(std::filesystem::exists(out / "artifacts" / "more-ROLE-db-" / "processes.txt"));
+  EXPECT_THAT(read_file(out / "r.xml"), HasSubstr("<testsuite name=\"more[ROLE=db]\" tests=\"3\" failures=\"1\""));
+  EXPECT_EQ(run_process({"xmllint", "--noout", out / "r.xml"}).exit_code, 0);
+  EXPECT_EQ(run_process({"python3", "-m", "json.tool", out / "r.json"}).exit_code, 0);
+  EXPECT_THAT(run_process({"prove", "--exec", "cat", out / "r.tap"}).out,
+              AllOf(HasSubstr("Failed 1/8 subtests"), Not(HasSubstr("Parse errors"))));
+}
+
+TEST_F(Command, VerifyDrawsOverItsLinesOnATerminalOnly) {
+  const std::string profile = profile_with("provision = [{ shell = { inline = \"echo a; sleep 0.3; echo b\" } }]\n");
+  ProcessOptions options;
+  options.env = {
+      {"TERM", "xterm"}, {"COLUMNS", "60"}, {"MAYFLY_RUNTIME_DIR", paths_.runtime}, {"MAYFLY_STORE_DIR", paths_.store}};
+  const std::string command = std::string(MAYFLY_COMMAND) + " verify " + profile;
+  const ProcessResult seen = run_process({"script", "--quiet", "--return", "--command", command, "/dev/null"}, options);
+  EXPECT_EQ(seen.exit_code, 0) << seen.out;
+  EXPECT_THAT(seen.out, AllOf(HasSubstr("converge     \x1b[33mrunning\x1b[0m"), HasSubstr("\x1b[1A"),
+                              HasSubstr("\x1b[2ma\x1b[0m"), HasSubstr("more: \x1b[32mverified\x1b[0m in ")));
+  options.env.insert({"NO_COLOR", "1"});
+  const ProcessResult plain =
+      run_process({"script", "--quiet", "--return", "--command", command, "/dev/null"}, options);
+  EXPECT_THAT(plain.out, AllOf(HasSubstr("converge     running"), Not(HasSubstr("\x1b[33m"))));
+  EXPECT_THAT(mayfly({"verify", profile}).out, Not(HasSubstr("\x1b")));
+}
+
 TEST_F(Command, VerifyFailsWithACheckThatDoesNotHold) {
   const ProcessResult result = mayfly({"verify", profile_with("[[check]]\nport = 81\n")});
   EXPECT_EQ(result.exit_code, 1);
@@ -142,9 +221,36 @@ TEST_F(Command, RemovesEverythingOnASignal) {
                {.on_output = [&](bool is_stderr, std::string_view piece) { interrupter(is_stderr, piece); }});
     EXPECT_EQ(interrupter.containers, 1u);
     EXPECT_EQ(result.exit_code, 128 + signal);
-    EXPECT_THAT(result.err, Not(HasSubstr("error")));
+    EXPECT_THAT(result.err, AllOf(Not(HasSubstr("error")), HasSubstr("mayfly: interrupted; everything was removed\n")));
     EXPECT_THAT(mayfly({"ps"}).out, "no sessions\n");
   }
+}
+
+TEST_F(Command, TakesTheSecondSignalOfTimeoutForTheFirst) {
+  // timeout(1) signals its child, and then its whole group.
+  ProcessOptions options{.env = {{"MAYFLY_RUNTIME_DIR", paths_.runtime}, {"MAYFLY_STORE_DIR", paths_.store}}};
+  const ProcessResult result =
+      run_process({"timeout", "1", MAYFLY_COMMAND, "run", profile_, "--", "sleep", "600"}, options);
+  EXPECT_EQ(result.exit_code, 124);
+  EXPECT_EQ(result.err, "mayfly: interrupted; everything was removed\n");
+}
+
+TEST_F(Command, VerifyRemovesTheMachinesOfAllProfilesOnASignal) {
+  const std::string profile = profile_with(R"(
+provision = [{ shell = { inline = "echo up; sleep 600" } }]
+matrix.env.ROLE = ["web", "db"]
+)");
+  int up = 0;
+  const ProcessResult result = mayfly({"verify", "-j2", profile}, {.on_output = [&](bool, std::string_view piece) {
+                                        for (std::size_t at = piece.find("up\n"); at != std::string_view::npos;
+                                             at = piece.find("up\n", at + 1)) {
+                                          if (++up == 2) kill(list_sessions(paths_).at(0).owner_pid, SIGINT);
+                                        }
+                                      }});
+  EXPECT_EQ(up, 2);
+  EXPECT_EQ(result.exit_code, 128 + SIGINT);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("mayfly: interrupted; everything was removed\n"), Not(HasSubstr("error"))));
+  EXPECT_THAT(result.out, Not(HasSubstr("failed")));
 }
 
 TEST_F(Command, GcRemovesWhatAKilledKeeperLeft) {

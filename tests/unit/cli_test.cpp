@@ -9,8 +9,10 @@
 #include "mayfly/cli/app.h"
 #include "mayfly/cli/console.h"
 #include "mayfly/cli/doctor.h"
+#include "mayfly/cli/live_region.h"
+#include "mayfly/cli/scenario_text.h"
 #include "mayfly/cli/session_list.h"
-#include "mayfly/cli/verify.h"
+#include "mayfly/cli/verify_view.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 
@@ -134,19 +136,42 @@ TEST(Table, AlignsItsColumns) {
   EXPECT_EQ(format_table({{"A", "NAME", "Z"}, {"long", "x"}}), "A     NAME  Z\nlong  x\n");
 }
 
-VerifyReport failed_report() {
-  VerifyReport report{.profile = "web"};
-  report.steps = {{.name = "create", .duration = Milliseconds(1200), .detail = "debian bookworm"},
-                  {.name = "idempotence", .outcome = VerifyStep::Outcome::skipped, .detail = "a shell script"},
-                  {.name = "verify", .outcome = VerifyStep::Outcome::failed, .detail = "1 of 2 checks hold"}};
-  report.checks = {{.title = "service nginx: running"},
-                   {.title = "port 80: listening", .mismatches = {"listening: expected true, is false"}}};
+TEST(App, NamesAllThatIsWrongInSeveralProfiles) {
+  const TempDir directory;
+  write_file(directory.path() / "a.toml", "netwrok = \"nat\"\n");
+  write_file(directory.path() / "b.toml", "[limits]\npids = 0\n");
+  const AppRun run = mayfly({"verify", directory.path() / "a.toml", "/nowhere.toml", directory.path() / "b.toml"});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_THAT(run.err, AllOf(HasSubstr("a.toml:1:1: error: "), HasSubstr("mayfly: error: open '/nowhere.toml'"),
+                             HasSubstr("b.toml:2:8: error: ")));
+}
+
+TEST(App, RefusesAStepThatIsNone) {
+  const AppRun run = mayfly({"verify", "web.toml", "--skip", "lint,idempotency"});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_THAT(run.err, AllOf(HasSubstr("--skip 'idempotency' is no step"), HasSubstr("did you mean 'idempotence'?")));
+}
+
+TEST(App, RefusesAnUnknownWayToKeep) {
+  const AppRun run = mayfly({"verify", "web.toml", "--keep=sometimes"});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_THAT(run.err, HasSubstr("--keep 'sometimes' is none of always, onfail, never"));
+}
+
+TEST(App, RefusesNoJobs) { EXPECT_EQ(mayfly({"verify", "web.toml", "-j0"}).code, 2); }
+
+using Step = ScenarioStep;
+constexpr auto kFailed = StepReport::Outcome::failed;
+
+ScenarioReport report_of(const std::string& name, std::vector<StepReport> steps) {
+  ScenarioReport report{.name = name};
+  report.steps = std::move(steps);
   return report;
 }
 
-TEST(VerifyStepLine, AlignsAndIndentsTheError) {
-  const VerifyStep step{.name = "converge",
-                        .outcome = VerifyStep::Outcome::failed,
+TEST(StepLine, AlignsAndIndentsTheError) {
+  const StepReport step{.step = Step::converge,
+                        .outcome = kFailed,
                         .duration = Milliseconds(24300),
                         .detail = "3 ok, 0 changed, 1 failed",
                         .error = "ansible site.yml: task 'x' failed\n  while y"};
@@ -156,8 +181,22 @@ TEST(VerifyStepLine, AlignsAndIndentsTheError) {
             "    while y");
 }
 
+TEST(StepLine, AddsTheEndOfTheOutputForThoseWhoHaveNotSeenIt) {
+  StepReport step{.step = Step::converge, .outcome = kFailed, .error = "no"};
+  std::string output;
+  for (int i = 1; i <= 22; ++i) output += "line " + std::to_string(i) + "\n";
+  step.result = ConvergeResult{.output = output};
+  const std::string text = render(step, Console(false), true);
+  EXPECT_THAT(
+      text, AllOf(HasSubstr("  no\n    | line 3\n"), testing::EndsWith("\n    | line 22"), Not(HasSubstr("line 2\n"))));
+  EXPECT_THAT(render(step, Console(false)), Not(HasSubstr("line")));
+}
+
 TEST(VerifySummary, ListsTheChecksAndNamesTheFailedSteps) {
-  EXPECT_EQ(render_summary(failed_report(), Console(false)),
+  ScenarioReport report = report_of("web", {{.step = Step::create}, {.step = Step::verify, .outcome = kFailed}});
+  report.checks = {{.title = "service nginx: running"},
+                   {.title = "port 80: listening", .mismatches = {"listening: expected true, is false"}}};
+  EXPECT_EQ(render_summary(report, Console(false)),
             "checks: 1 of 2 hold\n"
             "  ok      service nginx: running\n"
             "  failed  port 80: listening\n"
@@ -166,28 +205,66 @@ TEST(VerifySummary, ListsTheChecksAndNamesTheFailedSteps) {
 }
 
 TEST(VerifySummary, SaysHowLongItTook) {
-  VerifyReport report{.profile = "web"};
-  report.steps = {{.name = "create", .duration = Milliseconds(1200)},
-                  {.name = "destroy", .duration = Milliseconds(300)}};
+  const ScenarioReport report = report_of("web", {{.step = Step::create, .duration = Milliseconds(1200)},
+                                                  {.step = Step::destroy, .duration = Milliseconds(300)}});
   EXPECT_EQ(render_summary(report, Console(false)), "web: verified in 1.5s");
 }
 
-TEST(VerifyJunit, HasACaseForEachCheckInPlaceOfTheVerifyStep) {
-  const JunitSuite suite = junit_suite(failed_report());
-  EXPECT_THAT(suite.cases, ElementsAre(Field(&JunitCase::name, "create"), Field(&JunitCase::name, "idempotence"),
-                                       Field(&JunitCase::name, "service nginx: running"),
-                                       Field(&JunitCase::name, "port 80: listening")));
-  EXPECT_EQ(suite.cases.at(1).outcome, JunitCase::Outcome::skipped);
-  EXPECT_EQ(suite.cases.at(3).outcome, JunitCase::Outcome::failed);
-  EXPECT_EQ(suite.cases.at(3).message, "listening: expected true, is false");
+TEST(VerifyTable, HasARowForEachProfileAndTheStepsThatMatter) {
+  ScenarioReport good =
+      report_of("web[suite=trixie]", {{.step = Step::create, .duration = Milliseconds(1200)},
+                                      {.step = Step::prepare, .duration = Milliseconds(5)},
+                                      {.step = Step::converge, .outcome = StepReport::Outcome::cached},
+                                      {.step = Step::destroy, .duration = Milliseconds(300)}});
+  good.checks = {{.title = "port 80"}};
+  const ScenarioReport bad = report_of(
+      "gr\xC3\xBCn", {{.step = Step::create, .outcome = kFailed}, {.step = Step::cleanup, .outcome = kFailed}});
+  EXPECT_EQ(render_table({good, bad}, Milliseconds(2000), Console(false)),
+            "PROFILE            CREATE  CONVERGE  CLEANUP  CHECKS    TIME  RESULT\n"
+            "web[suite=trixie]    1.2s    cached        -     1/1  1.505s  verified\n"
+            "gr\xC3\xBCn               failed         -   failed       -     0ms  failed\n"
+            "1 of 2 verified in 2s");
 }
 
-TEST(VerifyJunit, TellsAHostFailureFromTheMachines) {
-  VerifyReport report{.profile = "web"};
-  report.steps = {{.name = "create", .outcome = VerifyStep::Outcome::failed, .error = "no\nwhile", .by_host = true}};
-  EXPECT_TRUE(report.host_failed());
-  EXPECT_EQ(junit_suite(report).cases.at(0).outcome, JunitCase::Outcome::error);
-  EXPECT_EQ(junit_suite(report).cases.at(0).message, "no");
+TEST(LiveLines, ShowTheStepOfASingleProfileAsItWillStandThere) {
+  EXPECT_THAT(live_lines({{.name = "web", .step = Step::converge, .elapsed = Milliseconds(3260), .last_line = "TASK"}},
+                         0, 1, 80, Console(false)),
+              ElementsAre("converge     running     3.2s  TASK"));
+}
+
+TEST(LiveLines, ShowSeveralProfilesAlignedAndCutToTheTerminal) {
+  EXPECT_THAT(live_lines({{.name = "a", .step = Step::create, .elapsed = Milliseconds(100), .last_line = "unpack"},
+                          {.name = "longer", .step = Step::side_effect, .last_line = "1234567890"}},
+                         1, 4, 47, Console(false)),
+              ElementsAre("a       create       running    100ms  unpack",
+                          "longer  side_effect  running      0ms  123456..", "1 of 4 done, 2 running"));
+}
+
+TEST(LiveLines, StayWithinANarrowTerminal) {
+  for (const std::string& line : live_lines({{.name = "web"}, {.name = "db"}}, 0, 2, 10, Console(false))) {
+    EXPECT_LE(width(line), 10U) << line;
+  }
+}
+
+TEST(Fit, CutsBetweenCharactersAndTakesOutWhatMovesTheCursor) {
+  EXPECT_EQ(fit("gr\xC3\xBC\xC3\xBC\xC3\xBCn", 6), "gr\xC3\xBC\xC3\xBC\xC3\xBCn");
+  EXPECT_EQ(fit("gr\xC3\xBC\xC3\xBC\xC3\xBCn", 5), "gr\xC3\xBC..");
+  EXPECT_EQ(fit("\x1b[2Ka\tb\r\n", 80), "a b");
+  EXPECT_EQ(fit("abc", 1), ".");
+}
+
+TEST(TerminalColumns, TakesTheEnvironmentsFirst) {
+  EXPECT_EQ(terminal_columns("132", -1), 132U);
+  EXPECT_EQ(terminal_columns(nullptr, -1), 80U);
+  EXPECT_EQ(terminal_columns("wide", -1), 80U);
+}
+
+TEST(LiveRegion, WritesOverWhatItDrewLast) {
+  LiveRegion region;
+  EXPECT_EQ(region.redraw("", {"a", "b"}), "\x1b[?7la\x1b[K\nb\x1b[K\n\x1b[J\x1b[?7h");
+  EXPECT_EQ(region.redraw("done\n", {"b"}), "\x1b[2A\x1b[Jdone\n\x1b[?7lb\x1b[K\n\x1b[J\x1b[?7h");
+  EXPECT_EQ(region.redraw("", {}), "\x1b[1A\x1b[?7l\x1b[J\x1b[?7h");
+  EXPECT_EQ(region.redraw("done\n", {}), "done\n");
 }
 
 std::vector<SessionInfo> two_sessions() {

@@ -6,6 +6,8 @@
 
 #include "mayfly/report/artifacts.h"
 #include "mayfly/report/junit.h"
+#include "mayfly/report/plain_text.h"
+#include "mayfly/report/tap.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
 #include "tests/support/requirements.h"
@@ -137,6 +139,59 @@ TEST(Artifacts, UnusableRootIsAnError) {
     EXPECT_THAT(error.what(), HasSubstr("make artifact directory '"));
     EXPECT_THAT(error.what(), HasSubstr("Not a directory"));
   }
+}
+
+TEST(PlainText, KeepsTextAndNothingElse) {
+  EXPECT_EQ(plain_text("\x1b[0;31mgr\xC3\xBCn\x1b[0m\tx\n\a\xFF"), "gr\xC3\xBCn\tx\n\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
+JunitSuite tap_suite() {
+  return {.name = "web[a=1]",
+          .cases = {{.name = "create", .duration = 250ms},
+                    {.name = "port 80 #1",
+                     .outcome = JunitCase::Outcome::failed,
+                     .message = "said \"no\"",
+                     .details = "  a\nb\n"},
+                    {.name = "converge", .outcome = JunitCase::Outcome::error, .message = "no", .out = "log\n"},
+                    {.name = "verify", .outcome = JunitCase::Outcome::skipped, .message = "converge\nfailed"}}};
+}
+
+TEST(Tap, RendersEachOutcome) {
+  EXPECT_EQ(render_tap({tap_suite()}), R"(TAP version 13
+1..4
+ok 1 - web[a=1]: create # time=250ms
+not ok 2 - web[a=1]: port 80 \#1
+  ---
+  message: "said \"no\""
+  severity: fail
+  details:
+    - "  a"
+    - "b"
+  ...
+not ok 3 - web[a=1]: converge
+  ---
+  message: "no"
+  severity: error
+  output:
+    - "log"
+  ...
+ok 4 - web[a=1]: verify # SKIP converge failed
+)");
+}
+
+TEST(Tap, CountsOverAllSuites) {
+  EXPECT_THAT(render_tap({tap_suite(), tap_suite()}), HasSubstr("\n1..8\n"));
+  EXPECT_EQ(render_tap({}), "TAP version 13\n1..0\n");
+}
+
+TEST(Tap, IsReadByProve) {
+  test::require_program("prove");
+  const TempDir directory;
+  write_file(directory.path() / "report.tap", render_tap({tap_suite()}));
+  const ProcessResult result = run_process({"prove", "--exec", "cat", "--verbose", directory.path() / "report.tap"});
+  EXPECT_EQ(result.exit_code, 1) << "two tests have failed";
+  EXPECT_THAT(result.out, HasSubstr("Failed tests:  2-3"));
+  EXPECT_THAT(result.out, testing::Not(HasSubstr("Parse errors")));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "mayfly/cli/app.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -11,9 +12,11 @@
 
 #include "mayfly/cli/commands.h"
 #include "mayfly/cli/exit_code.h"
+#include "mayfly/cli/load_profiles.h"
 #include "mayfly/cli/usage_error.h"
 #include "mayfly/exec/readiness.h"
 #include "mayfly/profile/diagnostic.h"
+#include "mayfly/profile/spelling.h"
 #include "mayfly/provision/provision.h"
 #include "mayfly/support/log.h"
 
@@ -22,7 +25,7 @@ namespace {
 
 constexpr auto kOverview = R"(Examples:
   mayfly doctor                           what this host can do
-  mayfly verify web.toml                  create, converge, idempotence, verify, destroy
+  mayfly verify web.toml                  lint, create, converge, idempotence, verify, destroy
   mayfly run web.toml -- nginx -t         one command in a clean, converged container
   mayfly shell web.toml                   look around inside
 
@@ -44,9 +47,13 @@ Exit code: the command's own; 128 + n when signal n ended it; 2 wrong profile; 3
 
 constexpr auto kVerifyExamples = R"(Examples:
   mayfly verify web.toml
-  mayfly verify web.toml --junit build/web.xml --artifacts build/web-artifacts
+  mayfly verify -j4 profiles/*.toml --junit build/report.xml --artifacts build/artifacts
+  mayfly verify web.toml --step verify        the checks, on the converged machine
+  mayfly verify web.toml --keep=onfail        a shell in the machine that failed
 
-Exit code: 0 all steps passed; 1 the machine failed; 2 wrong profile; 3 Mayfly or the host failed.
+Steps: dependency, lint, create, prepare, converge, idempotence, side_effect, verify, cleanup, destroy.
+
+Exit code: 0 all steps passed; 1 a machine failed; 2 wrong profile; 3 Mayfly or the host failed.
 )";
 
 constexpr auto kShellExamples = R"(Examples:
@@ -72,6 +79,8 @@ struct CommandLine {
   RunArguments run;
   VerifyArguments verify;
   std::vector<std::string> env;
+  std::vector<std::string> steps, skip;
+  std::string keep;
   bool no_provision = false;
   bool json = false;
 };
@@ -89,6 +98,38 @@ void add_run_options(CLI::App& command, CommandLine& line) {
   command.add_flag("--no-provision", line.no_provision, "leave out the profile's [[provision]] steps");
 }
 
+void add_verify(CLI::App& app, CommandLine& line) {
+  VerifyArguments& verify = line.verify;
+  CLI::App* command =
+      app.add_subcommand("verify", "Take machines through their scenario: converge, idempotence, checks");
+  command->add_option("PROFILE", verify.profiles, "the machines' TOML files")->type_name("FILE...")->required();
+  command->add_option("-j,--jobs", verify.jobs, "how many machines at a time (default: 2, on one processor 1)")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 64U).description(""));
+  const auto names = [&](const char* option, std::vector<std::string>& into, const char* help) {
+    command->add_option(option, into, help)
+        ->type_name("STEP")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false)
+        ->delimiter(',');
+  };
+  names("--step", line.steps, "only this step and what it needs; may be repeated");
+  names("--skip", line.skip, "without this step; may be repeated");
+  command->add_flag("--fresh", verify.fresh, "converge anew, also where the converged machine is kept");
+  command->add_flag("--offline", verify.offline,
+                    "fetch no roles, collections and modules: take what was fetched before");
+  command->add_option("--junit", verify.junit, "write a JUnit report")->type_name("FILE");
+  command->add_option("--json", verify.json, "write everything as JSON: tasks, changes, checks")->type_name("FILE");
+  command->add_option("--tap", verify.tap, "write a TAP report")->type_name("FILE");
+  command->add_option("--artifacts", verify.artifacts, "save the machine's logs there when a step fails")
+      ->type_name("DIR");
+  command->add_flag("--keep{always}", line.keep,
+                    "open a shell in each machine before it is destroyed; --keep=onfail: only in those that failed");
+  command->add_flag("-q,--quiet", verify.quiet, "don't show the tools' output; of several profiles only what failed");
+  command->footer(kVerifyExamples);
+}
+
 void add_subcommands(CLI::App& app, CommandLine& line) {
   CLI::App* run = app.add_subcommand("run", "Run one command in a clean container");
   add_run_options(*run, line);
@@ -96,14 +137,7 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
       ->type_name("TIME");
   run->footer(kRunExamples);
 
-  CLI::App* verify = app.add_subcommand("verify", "Create, converge, idempotence, verify, destroy");
-  verify->add_option("PROFILE", line.verify.profile, "the machine's TOML file")->type_name("FILE")->required();
-  verify->add_option("--junit", line.verify.junit, "write a JUnit report")->type_name("FILE");
-  verify->add_option("--artifacts", line.verify.artifacts, "save the container's logs there when a step fails")
-      ->type_name("DIR");
-  verify->add_flag("--keep", line.verify.keep, "open a shell in the container before it is destroyed");
-  verify->add_flag("-q,--quiet", line.verify.quiet, "don't show the provisioners' output and progress");
-  verify->footer(kVerifyExamples);
+  add_verify(app, line);
 
   CLI::App* shell = app.add_subcommand("shell", "Open a shell in a clean container");
   add_run_options(*shell, line);
@@ -128,6 +162,29 @@ std::map<std::string, std::string> parse_env(const std::vector<std::string>& pai
   return env;
 }
 
+std::vector<ScenarioStep> parse_steps(const std::string& option, const std::vector<std::string>& names) {
+  std::vector<ScenarioStep> steps;
+  for (const std::string& name : names) {
+    const auto step = parse_scenario_step(name);
+    if (!step) {
+      UsageError error(fmt::format("{} '{}' is no step", option, name));
+      const std::string_view near = nearest(name, kScenarioStepNames);
+      error.set_hint(near.empty() ? fmt::format("one of {}", fmt::join(kScenarioStepNames, ", "))
+                                  : fmt::format("did you mean '{}'?", near));
+      throw error;
+    }
+    steps.push_back(*step);
+  }
+  return steps;
+}
+
+KeepMachine parse_keep(const std::string& when) {
+  if (when.empty() || when == "never") return KeepMachine::never;
+  if (when == "always") return KeepMachine::always;
+  if (when == "onfail") return KeepMachine::on_failure;
+  throw UsageError(fmt::format("--keep '{}' is none of always, onfail, never", when));
+}
+
 ColourChoice colour_choice(const std::string& when) {
   if (when == "auto") return ColourChoice::automatic;
   return when == "always" ? ColourChoice::always : ColourChoice::never;
@@ -138,6 +195,8 @@ int dispatch(const std::string& name, CommandLine& line) {
                                      std::getenv("TERM")));
   line.run.env = parse_env(line.env);
   line.run.provision = !line.no_provision;
+  line.verify.selection = {.steps = parse_steps("--step", line.steps), .skip = parse_steps("--skip", line.skip)};
+  line.verify.keep = parse_keep(line.keep);
   if (name == "run") {
     if (line.run.command.empty()) {
       throw UsageError("'mayfly run' needs a command after '--': mayfly run web.toml -- nginx -t");
@@ -200,6 +259,9 @@ int run_app(std::vector<std::string> arguments) {
     return parse_and_dispatch(std::move(arguments));
   } catch (const ProfileError& error) {
     // It begins with file and line, for editors; in terminals that is what is clickable.
+    fmt::print(stderr, "{}\n", error.what());
+    return kExitUsage;
+  } catch (const ProfilesError& error) {
     fmt::print(stderr, "{}\n", error.what());
     return kExitUsage;
   } catch (UsageError& error) {

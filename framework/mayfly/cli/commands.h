@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mayfly/cli/console.h"
+#include "mayfly/scenario/plan.h"
 #include "mayfly/support/units.h"
 
 namespace mayfly {
@@ -26,13 +27,22 @@ struct RunArguments {
 int run_command(const RunArguments& arguments);
 int shell_command(const RunArguments& arguments);
 
+enum class KeepMachine { never, on_failure, always };
+
 struct VerifyArguments {
-  std::filesystem::path profile;
-  std::filesystem::path junit{};      ///< empty: no report
+  std::vector<std::filesystem::path> profiles;
+  StepSelection selection{};
+  unsigned jobs = 0;              ///< 0: as many as are worth it
+  std::filesystem::path junit{};  ///< empty: no report
+  std::filesystem::path json{};
+  std::filesystem::path tap{};
   std::filesystem::path artifacts{};  ///< empty: none
-  bool keep = false;
+  KeepMachine keep = KeepMachine::never;
   bool quiet = false;
+  bool fresh = false;
+  bool offline = false;
 };
+/// @throws ProfileError, ProfilesError, UsageError before anything has run
 int verify_command(const VerifyArguments& arguments, const Console& console);
 
 int ps_command(bool as_json, const Console& console);

@@ -10,12 +10,15 @@ namespace mayfly {
 bool wants_colour(ColourChoice choice, bool is_terminal, const char* no_color, const char* term) {
   if (choice != ColourChoice::automatic) return choice == ColourChoice::always;
   const bool refused = no_color != nullptr && *no_color != '\0';
-  const bool capable = term != nullptr && std::string_view(term) != "dumb";
-  return is_terminal && capable && !refused;
+  return is_capable_terminal(is_terminal, term) && !refused;
+}
+
+bool is_capable_terminal(bool is_terminal, const char* term) {
+  return is_terminal && term != nullptr && *term != '\0' && std::string_view(term) != "dumb";
 }
 
 std::string Console::paint(Style style, std::string_view text) const {
-  if (!colour_) return std::string(text);
+  if (!colour_ || text.empty()) return std::string(text);
   const char* code = "0";
   switch (style) {
     case Style::good:

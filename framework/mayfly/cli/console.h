@@ -13,6 +13,9 @@ enum class ColourChoice { automatic, always, never };
 /// @param no_color, term the environment's values, null when not set
 [[nodiscard]] bool wants_colour(ColourChoice choice, bool is_terminal, const char* no_color, const char* term);
 
+/// Whether a terminal can move its cursor: any that isn't "dumb".
+[[nodiscard]] bool is_capable_terminal(bool is_terminal, const char* term);
+
 enum class Style { good, bad, warning, dim, bold };
 
 /// Standard output as the subcommands write it: line by line, at once, coloured or not.

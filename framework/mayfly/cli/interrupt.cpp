@@ -9,8 +9,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <cstdint>
+#include <ctime>
 #include <exception>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -25,16 +28,29 @@ constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
 
 // A signal handler can reach globals only.
 std::atomic<int> g_write_end{-1};
-std::atomic<bool> g_ignore_interrupt{false};
-std::atomic<int> g_signals_seen{0};
+std::atomic<std::int64_t> g_first_signal{0};  ///< milliseconds of the monotonic clock; 0: none yet
+
+/// timeout(1) signals its child and then the whole group, so that the child gets two; a held Ctrl-C sends many.
+constexpr std::int64_t kOneRequest = 1000;
+
+std::int64_t now() noexcept {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return std::int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000 + 1;
+}
 
 void on_signal(int signal) noexcept {
-  if (signal == SIGINT && g_ignore_interrupt) return;
-  if (g_signals_seen.fetch_add(1) > 0) _exit(128 + signal);
   const int saved_errno = errno;
-  const auto byte = static_cast<unsigned char>(signal);
-  // The pipe has room for the one byte that is ever written.
-  [[maybe_unused]] const ssize_t written = write(g_write_end, &byte, 1);
+  std::int64_t first = 0;
+  if (g_first_signal.compare_exchange_strong(first, now())) {
+    const auto byte = static_cast<unsigned char>(signal);
+    // The pipe has room for the one byte that is ever written.
+    [[maybe_unused]] const ssize_t written = write(g_write_end, &byte, 1);
+  } else if (now() - first >= kOneRequest) {
+    constexpr std::string_view kText = "mayfly: interrupted again; the keeper removes what is left\n";
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText.data(), kText.size());
+    _exit(128 + signal);
+  }
   errno = saved_errno;
 }
 
@@ -82,8 +98,7 @@ InterruptGuard::InterruptGuard(std::function<void()> tear_down) : state_(std::ma
   state_->write_end = UniqueFd(ends[1]);
   state_->tear_down = std::move(tear_down);
   g_write_end = ends[1];
-  g_signals_seen = 0;
-  g_ignore_interrupt = false;
+  g_first_signal = 0;
   state_->watcher = std::thread([state = state_.get()] { state->watch(); });
   struct sigaction action {};
   action.sa_handler = on_signal;
@@ -100,10 +115,10 @@ InterruptGuard::~InterruptGuard() {
   state_->watcher.join();
 }
 
-void InterruptGuard::leave_interrupts_to_child(bool leave) { g_ignore_interrupt = leave; }
+bool InterruptGuard::interrupted() const noexcept { return g_first_signal != 0; }
 
 void InterruptGuard::wait_if_interrupted() const {
-  if (g_signals_seen == 0) return;
+  if (!interrupted()) return;
   {
     const std::lock_guard lock(state_->mutex);
     state_->unwound = true;

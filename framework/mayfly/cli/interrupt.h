@@ -6,7 +6,8 @@
 namespace mayfly {
 
 /// While it lives, SIGINT, SIGTERM and SIGHUP run `tear_down` once, on a thread of its own, and then end the process
-/// with 128 + the signal's number. A second signal ends it at once: the keeper undoes the rest.
+/// with 128 + the signal's number. A second signal, a second or more after the first, ends it at once: the keeper
+/// undoes the rest. Either way a line on standard error says "interrupted".
 ///
 /// Uses handlers, not a blocked mask, because programs that are started meanwhile would inherit the mask. One at a time
 /// in a process, since signal handlers are the process's.
@@ -17,11 +18,11 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
   ~InterruptGuard();
 
-  /// With true, SIGINT does nothing: a program on the same terminal gets it and decides.
-  void leave_interrupts_to_child(bool leave);
+  /// Whether a signal is being handled: what fails now fails because of it.
+  [[nodiscard]] bool interrupted() const noexcept;
 
   /// Blocks for ever when a signal is being handled, so that the error which tear_down causes in the caller isn't
-  /// reported as a failure.
+  /// reported as a failure. To be called by the thread that unwinds last.
   void wait_if_interrupted() const;
 
  private:

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "mayfly/profile/profile.h"
+#include "mayfly/support/error.h"
+
+namespace mayfly {
+
+/// Several profiles that can't be read; what() is all that is wrong with them.
+class ProfilesError : public Error {
+  using Error::Error;
+};
+
+/// @throws ProfileError; UsageError for a file that isn't there: a mistake on the command line
+[[nodiscard]] Profile load_named_profile(const std::filesystem::path& file);
+
+/// All of them, or all that is wrong with them.
+/// @throws ProfilesError, or what load_named_profile() throws when just one is wrong
+[[nodiscard]] std::vector<Profile> load_profiles(const std::vector<std::filesystem::path>& files);
+
+}  // namespace mayfly

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mayfly/cli/console.h"
+#include "mayfly/scenario/report.h"
+
+namespace mayfly {
+
+/// `converge     ok      24.3s  5 ok, 3 changed`, and the error below it.
+/// @param with_output adds the end of a failed tool's output, for those who haven't seen it
+[[nodiscard]] std::string render(const StepReport& step, const Console& console, bool with_output = false);
+
+/// A line for each check, with what is different below it, and the verdict:
+/// ```
+/// checks: 1 of 2 hold
+///   ok      service nginx: running, enabled
+///   failed  port 80: listening
+///           listening: expected true, is false
+/// web: failed (verify)
+/// ```
+[[nodiscard]] std::string render_summary(const ScenarioReport& report, const Console& console);
+
+/// A row for each profile and cell, a column for each step that judges or has failed:
+/// ```
+/// PROFILE              CREATE  CONVERGE  VERIFY  CHECKS  TIME  RESULT
+/// web[suite=bookworm]    1.2s      7.5s    29ms     3/3  8.9s  verified
+/// web[suite=trixie]      1.3s    failed       -       -  9.1s  failed
+/// 1 of 2 verified in 10.4s
+/// ```
+/// @param took by the clock on the wall, since several may run at a time
+[[nodiscard]] std::string render_table(const std::vector<ScenarioReport>& reports, Milliseconds took,
+                                       const Console& console);
+
+}  // namespace mayfly

@@ -1,0 +1,87 @@
+#include "mayfly/scenario/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace mayfly {
+namespace {
+
+using Step = ScenarioStep;
+
+bool contains(const std::vector<Step>& steps, Step step) {
+  return std::find(steps.begin(), steps.end(), step) != steps.end();
+}
+
+/// Why the profile has nothing for a step; empty when it has.
+std::string_view nothing_for(Step step, const Profile& profile) {
+  switch (step) {
+    case Step::dependency:
+    case Step::lint:
+    case Step::converge:
+    case Step::idempotence:
+      return profile.provision.empty() ? "the profile has no [[provision]]" : "";
+    case Step::prepare:
+      return profile.prepare.empty() ? "the profile has no [[prepare]]" : "";
+    case Step::side_effect:
+      return profile.side_effect.empty() ? "the profile has no [[side_effect]]" : "";
+    case Step::verify:
+      return profile.checks.empty() ? "the profile has no [[check]]" : "";
+    case Step::cleanup:
+      return profile.cleanup.empty() ? "the profile has no [[cleanup]]" : "";
+    case Step::create:
+    case Step::destroy:
+      break;
+  }
+  return "";
+}
+
+/// The steps that were asked for, and those without which they make no sense.
+std::vector<Step> with_needs(std::vector<Step> steps) {
+  const auto add = [&](Step step) {
+    if (!contains(steps, step)) steps.push_back(step);
+  };
+  const Step last = *std::max_element(steps.begin(), steps.end());
+  if (last >= Step::create) add(Step::create);
+  if (last >= Step::prepare) add(Step::prepare);
+  if (last >= Step::idempotence && last != Step::destroy) add(Step::converge);
+  if (contains(steps, Step::lint) || contains(steps, Step::converge)) add(Step::dependency);
+  if (contains(steps, Step::create)) add(Step::destroy);
+  return steps;
+}
+
+}  // namespace
+
+std::vector<PlannedStep> plan_steps(const Profile& profile, const StepSelection& selection) {
+  const bool asked = !selection.steps.empty();
+  const std::vector<Step>& named = asked ? selection.steps : profile.scenario.steps;
+  const std::vector<Step> wanted = named.empty() ? named : with_needs(named);
+
+  const auto why_skipped = [&](Step step) -> std::string {
+    if (step == Step::destroy && !wanted.empty() && !contains(wanted, step)) return "there is no machine";
+    if (step == Step::destroy) return {};
+    if (contains(selection.skip, step)) return "skipped by --skip";
+    if (!wanted.empty() && !contains(wanted, step)) return asked ? "not asked for" : "not among the profile's steps";
+    if (asked && contains(named, step)) return {};
+    if (contains(profile.scenario.skip, step)) return "the profile skips it";
+    if (step == Step::idempotence && profile.idempotence.skip) return "the profile skips it";
+    return {};
+  };
+
+  std::vector<PlannedStep> plan;
+  bool has_machine = true;
+  for (std::size_t i = 0; i < kScenarioStepNames.size(); ++i) {
+    const auto step = static_cast<Step>(i);
+    PlannedStep planned{.step = step, .why_skipped = why_skipped(step)};
+    if (const std::string_view nothing = nothing_for(step, profile); !nothing.empty()) {
+      planned.configured = false;
+      planned.why_skipped = nothing;
+    }
+    if (step > Step::create && !has_machine && planned.runs()) planned.why_skipped = "there is no machine";
+    if (step == Step::create) has_machine = planned.runs();
+    plan.push_back(std::move(planned));
+  }
+  return plan;
+}
+
+}  // namespace mayfly

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+
+#include "mayfly/scenario/plan.h"
+#include "mayfly/scenario/report.h"
+#include "mayfly/session/session.h"
+
+namespace mayfly {
+
+struct ScenarioOptions {
+  StepSelection selection{};
+  bool fresh = false;    ///< converge anew even if the store has the converged machine
+  bool offline = false;  ///< fetch no dependencies: take what was fetched earlier
+  /// Where to save the container's logs when a step fails; empty: nowhere.
+  std::filesystem::path artifacts{};
+  /// Gets the tools' output, line by line.
+  std::function<void(std::string_view line)> on_output{};
+  // What they throw ends the scenario.
+  std::function<void(ScenarioStep)> on_start = [](ScenarioStep) {};
+  std::function<void(const StepReport&)> on_step = [](const StepReport&) {};
+  /// Called with the machine that the checks looked at, before it is destroyed.
+  std::function<void(const Container&, bool failed)> before_destroy = [](const Container&, bool) {};
+};
+
+/// Takes the profile's machine through the steps of plan_steps(). The profile's matrix isn't looked at: see
+/// expand_matrix().
+///
+/// A failed lint ends it before there is a machine; a failed create, prepare or converge skips what needs them; a
+/// machine that isn't idempotent is checked all the same; cleanup and destroy always come. The machine is converged
+/// once and frozen; side effects, checks and cleanup happen to a clean clone of it.
+[[nodiscard]] ScenarioReport run_scenario(Session& session, const Profile& profile,
+                                          const ScenarioOptions& options = {});
+
+}  // namespace mayfly
