@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <poll.h>
 #include <signal.h>
@@ -336,6 +337,39 @@ TEST_F(KeeperTest, TheSeedIsNotInTheWritableLayer) {
   output(keeper_->start(kept), "cat /etc/machine-id /etc/hosts");
   keeper_->destroy("kept");
   EXPECT_FALSE(std::filesystem::exists(kept.writable / "upper/etc/machine-id"));
+}
+
+TEST_F(KeeperTest, ShowsARootAsItIsAndAsItWas) {
+  const StartedContainer container = keeper_->start(spec("web"));
+  output(container, "echo mine > /etc/debian_version; rm /etc/issue");
+  const std::shared_ptr<const RootView> view = keeper_->root_view("web");
+  const auto text = [](const UniqueFd& root, const std::string& path) {
+    const UniqueFd file(openat(root.get(), path.c_str(), O_RDONLY | O_CLOEXEC));
+    return file ? read_all(file.get(), path) : "none";
+  };
+  EXPECT_EQ(text(view->merged, "etc/debian_version"), "mine\n");
+  EXPECT_EQ(text(view->upper, "etc/debian_version"), "mine\n");
+  EXPECT_EQ(text(view->lower, "etc/debian_version"), read_file("/etc/debian_version"));
+  EXPECT_EQ(text(view->merged, "etc/issue"), "none");
+  EXPECT_EQ(text(view->lower, "etc/issue"), read_file("/etc/issue"));
+  EXPECT_EQ(text(view->lower, "etc/hostname"), "web\n");
+  EXPECT_LT(openat(view->lower.get(), "etc/new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600), 0);
+  EXPECT_EQ(errno, EROFS);
+  // What the container has mounted isn't in it.
+  EXPECT_EQ(text(view->merged, "proc/1/comm"), "none");
+  keeper_->destroy("web");
+  EXPECT_EQ(text(view->merged, "etc/debian_version"), "mine\n");
+}
+
+TEST_F(KeeperTest, AContainerThatIsGoneHasNoRoot) {
+  (void)keeper_->start(spec("web"));
+  keeper_->destroy("web");
+  try {
+    (void)keeper_->root_view("web");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.message(), "no container 'web' in this session");
+  }
 }
 
 TEST_F(KeeperTest, StartsTwentyAtOnce) {

@@ -214,6 +214,41 @@ TEST_P(FilesOf, TellsWhenAFileChanged) {
   }
 }
 
+TEST_P(FilesOf, ADirectorysTimeIsThatOfItsMaking) {
+  const MachineState first = capture();
+  sh("mkdir new");
+  const auto made = std::chrono::system_clock::now();
+  sh("sleep 0.02; echo x > new/file");
+  const StateDiff diff = difference(first, capture());
+  ASSERT_THAT(diff.changes, SizeIs(2));
+  EXPECT_LE(diff.changes[0].when, made);
+  EXPECT_GT(diff.changes[1].when, made);
+}
+
+TEST_P(FilesOf, SurvivesWhatHappensMeanwhile) {
+  sh("(while :; do mkdir -p d/e; cp one d/e/f; echo more >> d/e/f; mv d g; rm -rf g; ln -s one d; rm d; rm -f three;"
+     "cp two three; done) > /dev/null 2>&1 & echo $! > /tmp/busy");
+  for (int i = 0; i < 20; ++i) {
+    const MachineState state = capture();
+    EXPECT_NO_THROW((void)difference(MachineState::pristine(container_->root_view()), state));
+  }
+  sh("kill $(cat /tmp/busy)");
+}
+
+TEST_P(FilesOf, TwoContainersOfOneImage) {
+  test::TestContainer twin([&](ContainerSpec& spec) {
+    spec.lowers.insert(spec.lowers.begin(), directory_.path() / "image");
+    spec.privileged = GetParam().privileged;
+  });
+  sh("echo 1 > one; rm two; echo both > three; chown 7 program; rm -r set");
+  check(twin.target(), {"/bin/sh", "-ec", "cd /srv/t; echo 1 > one; echo both > three; chown 7 program; rm set/a"});
+  // Their ids are shifted differently.
+  EXPECT_THAT(
+      changes_of(difference(capture(), MachineState::capture(twin.target(), twin.root_view())), ResourceKind::file),
+      ElementsAre("added     file /srv/t/set: type directory, mode 0755", "added     file /srv/t/set/b: mode 0644",
+                  "added     file /srv/t/two: mode 0640"));
+}
+
 TEST_P(FilesOf, SecretsHaveNoTextDiff) {
   const MachineState first = capture();
   sh("echo open sesame > two");

@@ -56,6 +56,15 @@ TEST(OverlayPlanCheck, WantsUpperAndWorkSideBySide) {
   EXPECT_THAT(refusal(plan), HasSubstr("must be two entries of one directory"));
 }
 
+TEST(OverlayPlanCheck, AReadOnlyOverlayWantsTwoLowers) {
+  OverlayPlan plan{.lowers = {"/a"}, .target = "/merged"};
+  EXPECT_EQ(refusal(plan), "overlay on '/merged': a read-only overlay needs two lower layers");
+  plan.host_id_lowers = {"/seed"};
+  EXPECT_EQ(refusal(plan), "accepted");
+  plan.work = "/rw/work";
+  EXPECT_EQ(refusal(plan), "overlay on '/merged': '' is no absolute path");
+}
+
 TEST(OverlayPlanCheck, RefusesIdMapsThatDontFit) {
   OverlayPlan plan = valid_plan();
   plan.id_map = IdMap{.host_base = 4'294'901'760, .count = 65'535};

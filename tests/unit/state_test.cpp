@@ -155,6 +155,12 @@ TEST(Render, OneLineAChange) {
             "removed   port tcp 0.0.0.0:80\n");
 }
 
+TEST(Render, NothingSteersATerminal) {
+  StateDiff diff{.changes = {file_change("/a\x1b[31m\nb\xFFgr\xC3\xBC\xC3\x9F")}};
+  diff.changes[0].text_diff = "+\x1b[2J\n";
+  EXPECT_EQ(render(diff), "modified  file /a\\x1b[31m\\x0ab\\xffgr\xC3\xBC\xC3\x9F: content\n    +\\x1b[2J\n");
+}
+
 TEST(Render, SaysHowManyMore) {
   const StateDiff diff{.changes = {file_change("/a"), file_change("/b"), file_change("/c")}};
   EXPECT_EQ(render(diff, 2), "modified  file /a: content\nmodified  file /b: content\n... 1 more change\n");

@@ -11,6 +11,7 @@
 #include "mayfly/support/sha256.h"
 #include "mayfly/support/unique_fd.h"
 #include "mayfly/support/units.h"
+#include "mayfly/support/utf8.h"
 
 namespace mayfly {
 namespace {
@@ -255,6 +256,16 @@ TEST(Sha256, IsSha256OfLengthAndContent) {
   // printf '\3\0\0\0\0\0\0\0abc' | sha256sum
   EXPECT_EQ(Sha256().field("abc").hex(), "ce91dc5eec0139adf091900d225971d6ad246a845bad791b5693a9d0d55dd391");
   EXPECT_EQ(Sha256().hex(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST(Utf8, FirstCharacter) {
+  EXPECT_EQ(first_character("a").length, 1U);
+  EXPECT_EQ(first_character("\xC3\xBC!").code, 0xFCU);
+  EXPECT_EQ(first_character("\xF0\x9F\x98\x80").code, 0x1F600U);
+  for (const char* invalid :
+       {"", "\x80", "\xC3", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xFF"}) {
+    EXPECT_EQ(first_character(invalid).length, 0U);
+  }
 }
 
 }  // namespace

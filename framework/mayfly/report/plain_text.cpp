@@ -1,7 +1,8 @@
 #include "mayfly/report/plain_text.h"
 
-#include <array>
 #include <cstdint>
+
+#include "mayfly/support/utf8.h"
 
 namespace mayfly {
 namespace {
@@ -9,31 +10,10 @@ namespace {
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 /// The length of the UTF-8 sequence at the start of `bytes`, 0 when there is none that XML 1.0 allows (its Char
-/// production: no surrogates, no U+FFFE, no U+FFFF).
+/// production: no U+FFFE, no U+FFFF).
 std::size_t sequence_length(std::string_view bytes) {
-  const auto byte = [&](std::size_t index) { return static_cast<std::uint8_t>(bytes[index]); };
-  const std::uint8_t lead = byte(0);
-  const std::size_t length = lead < 0x80   ? 1
-                             : lead < 0xC2 ? 0
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                             : lead < 0xF5 ? 4
-                                           : 0;
-  if (length == 0 || bytes.size() < length) {
-    return 0;
-  }
-  constexpr std::array<std::uint8_t, 5> kLeadMask{0, 0x7F, 0x1F, 0x0F, 0x07};
-  std::uint32_t code = lead & kLeadMask[length];
-  for (std::size_t index = 1; index < length; ++index) {
-    if ((byte(index) & 0xC0) != 0x80) {
-      return 0;
-    }
-    code = (code << 6) | (byte(index) & 0x3Fu);
-  }
-  constexpr std::array<std::uint32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};
-  const bool allowed = code >= kSmallest[length] && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF) &&
-                       code != 0xFFFE && code != 0xFFFF;
-  return allowed ? length : 0;
+  const Utf8Character character = first_character(bytes);
+  return character.code == 0xFFFE || character.code == 0xFFFF ? 0 : character.length;
 }
 
 /// The control characters that XML 1.0 has no way to write.

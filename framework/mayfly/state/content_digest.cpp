@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mayfly/support/sha256.h"
+#include "mayfly/support/utf8.h"
 
 namespace mayfly {
 namespace {
@@ -70,23 +71,12 @@ std::uint64_t next_data(int file, std::uint64_t offset, std::uint64_t size) {
 }  // namespace
 
 bool is_text(std::string_view bytes) {
-  for (std::size_t i = 0; i < bytes.size();) {
-    const auto lead = static_cast<unsigned char>(bytes[i]);
-    const std::size_t length = lead < 0x80   ? 1
-                               : lead < 0xC2 ? 0
-                               : lead < 0xE0 ? 2
-                               : lead < 0xF0 ? 3
-                               : lead < 0xF5 ? 4
-                                             : 0;
-    if (lead == 0 || length == 0 || i + length > bytes.size()) {
+  while (!bytes.empty()) {
+    const Utf8Character character = first_character(bytes);
+    if (character.length == 0 || character.code == 0) {
       return false;
     }
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((static_cast<unsigned char>(bytes[i + k]) & 0xC0) != 0x80) {
-        return false;
-      }
-    }
-    i += length;
+    bytes.remove_prefix(character.length);
   }
   return true;
 }

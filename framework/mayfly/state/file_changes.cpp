@@ -108,6 +108,9 @@ class FileComparison {
     } else if (is) {
       change.kind = StateChange::Kind::added;
       change.aspects = describe(*is, names_after_);
+      if (const auto born = after_.born(path); S_ISDIR(is->mode) && born != decltype(born)()) {
+        change.when = born;
+      }
     } else if (was) {
       change.kind = StateChange::Kind::removed;
       for (AspectChange& aspect : change.aspects = describe(*was, names_before_)) {

@@ -42,14 +42,15 @@ void FileMoment::index(const RootTree& upper, const RootTree& merged) {
     const std::string path = std::move(pending.back());
     pending.pop_back();
     // The upper says where to look and when it was written, the merged view what is there.
-    WrittenFile written{.entry = merged.entry(path), .when = upper.changed_at(path)};
+    const FileTimes times = upper.times(path);
+    WrittenFile written{.entry = merged.entry(path), .when = times.changed, .born = times.born};
     if (!written.entry) {
       written.hides_lower = true;
       if (path == "/" || !upper.entry(path)) {
         continue;  // gone meanwhile
       }
       // Whiteouts are links of one inode: its ctime is the last one's. The directory was written to for this or later.
-      written.when = std::min(written.when, upper.modified_at(parent_of(path)));
+      written.when = std::min(written.when, upper.times(parent_of(path)).modified);
     } else if (!S_ISDIR(written.entry->mode)) {
       written.hides_lower = true;
       if (S_ISREG(written.entry->mode)) {
@@ -95,7 +96,12 @@ void FileMoment::read_content(const std::string& path, FileEntry& entry) const {
   }
 }
 
-std::chrono::system_clock::time_point FileMoment::when(const std::string& path) const {
+FileTimes::TimePoint FileMoment::born(const std::string& path) const {
+  const auto at = written_.find(path);
+  return at == written_.end() ? FileTimes::TimePoint() : at->second.born;
+}
+
+FileTimes::TimePoint FileMoment::when(const std::string& path) const {
   for (std::string at = path; !at.empty(); at = parent_of(at)) {
     if (const auto written = written_.find(at); written != written_.end()) {
       return written->second.when;

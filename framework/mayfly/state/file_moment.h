@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,8 +15,8 @@ namespace mayfly {
 struct WrittenFile {
   std::optional<FileEntry> entry{};  ///< none: it has removed what its lowers have there
   bool hides_lower = false;          ///< nothing of the lowers shows through below this path
-  /// When it was written; at the latest, for what was removed.
-  std::chrono::system_clock::time_point when{};
+  FileTimes::TimePoint when{};       ///< last written; at the latest, for what was removed
+  FileTimes::TimePoint born{};       ///< first written; the epoch where that is unknown
 };
 
 /// A container's files at one moment: what it had written by then is remembered, all else is as in its lowers.
@@ -36,8 +35,10 @@ class FileMoment {
   [[nodiscard]] std::optional<FileEntry> entry(const std::string& path) const;
   /// Fills them in.
   void read_content(const std::string& path, FileEntry& entry) const;
-  /// The time of the write at a path or, if there was none, at the nearest directory above it.
-  [[nodiscard]] std::chrono::system_clock::time_point when(const std::string& path) const;
+  /// When a directory that is new was made: what comes into it later changes its other times.
+  [[nodiscard]] FileTimes::TimePoint born(const std::string& path) const;
+  /// The time of the last write at a path or, if there was none, at the nearest directory above it.
+  [[nodiscard]] FileTimes::TimePoint when(const std::string& path) const;
 
   /// Whether the lowers' files below a path, which is written itself, can't be seen.
   [[nodiscard]] bool hides_lower(const std::string& path) const;

@@ -13,7 +13,7 @@ namespace mayfly {
 /// environment of services. Read from outside, but for systemd, which is asked what runs.
 class MachineState {
  public:
-  /// @param view of the same container, alive as long as this and differences with it are needed
+  /// @param view of the same container. It is held: let go of the state before what the container wrote is frozen.
   /// @throws StoppedError, SystemError
   [[nodiscard]] static MachineState capture(const Target& target, std::shared_ptr<const RootView> view);
 
@@ -29,7 +29,8 @@ class MachineState {
   std::shared_ptr<const Data> data_;
 };
 
-/// What happened in between. Both states are of the same container, or of two clones of the same layers.
+/// What happened in between. Asks the containers' views for what neither has written, so those must not be gone yet.
+/// Both states are of the same container, or of two clones of the same layers.
 /// Equal content, mode, owner and xattrs are no change, whatever the timestamps; a directory that was removed and made
 /// again with the same content neither.
 [[nodiscard]] StateDiff difference(const MachineState& before, const MachineState& after);

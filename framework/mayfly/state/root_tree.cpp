@@ -92,8 +92,8 @@ std::string read_link(const UniqueFd& link) {
   return size < 0 ? std::string() : std::string(target.data(), static_cast<std::size_t>(size));
 }
 
-std::chrono::system_clock::time_point time_from(const timespec& time) {
-  return std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(
+FileTimes::TimePoint time_from(const statx_timestamp& time) {
+  return FileTimes::TimePoint(std::chrono::duration_cast<FileTimes::TimePoint::duration>(
       std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec)));
 }
 
@@ -191,18 +191,15 @@ std::vector<std::string> RootTree::names(const std::string& path) const {
   return names;
 }
 
-std::chrono::system_clock::time_point RootTree::changed_at(const std::string& path) const {
+FileTimes RootTree::times(const std::string& path) const {
   const UniqueFd file = open(path, O_PATH);
-  struct stat status {};
-  return file && ::fstat(file.get(), &status) == 0 ? time_from(status.st_ctim)
-                                                   : std::chrono::system_clock::time_point{};
-}
-
-std::chrono::system_clock::time_point RootTree::modified_at(const std::string& path) const {
-  const UniqueFd file = open(path, O_PATH);
-  struct stat status {};
-  return file && ::fstat(file.get(), &status) == 0 ? time_from(status.st_mtim)
-                                                   : std::chrono::system_clock::time_point{};
+  struct statx status {};
+  if (!file || ::statx(file.get(), "", AT_EMPTY_PATH, STATX_MTIME | STATX_CTIME | STATX_BTIME, &status) != 0) {
+    return {};
+  }
+  return {.modified = time_from(status.stx_mtime),
+          .changed = time_from(status.stx_ctime),
+          .born = (status.stx_mask & STATX_BTIME) != 0 ? time_from(status.stx_btime) : FileTimes::TimePoint()};
 }
 
 bool RootTree::is_opaque(const std::string& path) const {

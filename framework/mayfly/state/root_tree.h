@@ -27,6 +27,13 @@ struct FileEntry {
   std::optional<std::string> text{};            ///< the content, where it is short UTF-8 that everybody may read
 };
 
+struct FileTimes {
+  using TimePoint = std::chrono::system_clock::time_point;
+  TimePoint modified{};  ///< mtime
+  TimePoint changed{};   ///< ctime
+  TimePoint born{};      ///< the epoch where the file system doesn't know
+};
+
 /// Reads below a directory that others may be writing to. Follows no symlink and enters no mount, so no path leads out;
 /// what has vanished, or can't be reached so, counts as absent. Opens regular files only, and holds no descriptors.
 ///
@@ -50,8 +57,8 @@ class RootTree {
   /// The names in a directory, sorted; empty when there is none.
   [[nodiscard]] std::vector<std::string> names(const std::string& path) const;
 
-  [[nodiscard]] std::chrono::system_clock::time_point changed_at(const std::string& path) const;   ///< ctime
-  [[nodiscard]] std::chrono::system_clock::time_point modified_at(const std::string& path) const;  ///< mtime
+  /// All the epoch when there is no such file. @throws SystemError
+  [[nodiscard]] FileTimes times(const std::string& path) const;
 
   /// Whether a directory of an overlay's upper hides what the lowers have there.
   [[nodiscard]] bool is_opaque(const std::string& path) const;

@@ -5,12 +5,34 @@
 #include <algorithm>
 #include <array>
 
+#include "mayfly/support/utf8.h"
+
 namespace mayfly {
 namespace {
 
 std::string_view to_string(StateChange::Kind kind) {
   constexpr std::array<std::string_view, 3> kNames{"added", "modified", "removed"};
   return kNames.at(static_cast<std::size_t>(kind));
+}
+
+/// Names and values are the container's: none of them may steer a terminal.
+std::string printable(std::string_view bytes) {
+  std::string text;
+  while (!bytes.empty()) {
+    const Utf8Character character = first_character(bytes);
+    const bool control = character.code < 0x20 || (character.code >= 0x7F && character.code < 0xA0);
+    if (character.length == 0 || (control && bytes[0] != '\t')) {
+      const std::size_t length = std::max<std::size_t>(character.length, 1);
+      for (const char byte : bytes.substr(0, length)) {
+        text += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+      }
+      bytes.remove_prefix(length);
+    } else {
+      text += bytes.substr(0, character.length);
+      bytes.remove_prefix(character.length);
+    }
+  }
+  return text;
 }
 
 std::string render_aspect(const AspectChange& aspect, StateChange::Kind kind) {
@@ -32,11 +54,11 @@ std::string render_change(const StateChange& change) {
   if (!change.task.empty()) {
     line += fmt::format(" (by {})", change.task);
   }
-  line += '\n';
+  line = printable(line) + '\n';
   std::string_view diff = change.text_diff;
   while (!diff.empty()) {
     const std::size_t end = std::min(diff.find('\n'), diff.size());
-    line += fmt::format("    {}\n", diff.substr(0, end));
+    line += fmt::format("    {}\n", printable(diff.substr(0, end)));
     diff.remove_prefix(std::min(end + 1, diff.size()));
   }
   return line;

@@ -39,7 +39,8 @@ struct StateChange {
   std::string name;  ///< "/etc/nginx/nginx.conf", "nginx-light", "nginx.service", "tcp 0.0.0.0:80"
   Kind kind{};
   std::vector<AspectChange> aspects{};  ///< what differs; of an added or removed resource what is worth telling
-  /// When a file was last changed (its ctime); the epoch where that is unknown.
+  /// When a file was last changed (its ctime), a new directory was made, or at the latest something was removed; the
+  /// epoch where that is unknown.
   std::chrono::system_clock::time_point when{};
   /// A unified diff of a text file's content, when both moments are known and it is short; else empty.
   std::string text_diff{};
@@ -67,7 +68,8 @@ struct StateDiff {
 /// modified  file /etc/nginx/nginx.conf: content, mode 0644 -> 0600 (by template config, site.yml:12)
 /// added     package nginx-light: version 1.22.1-9
 /// ```
-/// At most `most` changes; the last line tells how many more there are. Empty for an empty diff.
+/// At most `most` changes; the last line tells how many more there are. Empty for an empty diff. Control characters and
+/// bytes that are no UTF-8 are shown as `\x1b`.
 [[nodiscard]] std::string render(const StateDiff& diff, std::size_t most = 40);
 
 }  // namespace mayfly

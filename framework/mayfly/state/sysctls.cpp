@@ -33,11 +33,8 @@ constexpr std::array kOwn{"fs/mqueue",
                           "kernel/shm_rmid_forced",
                           "net"};
 
-constexpr std::array<std::string_view, 2> kCounters{"nf_conntrack_count", "route/flush"};
-
-bool is_counter(std::string_view path) {
-  return std::any_of(kCounters.begin(), kCounters.end(), [&](std::string_view end) { return path.ends_with(end); });
-}
+/// Counts what goes on.
+constexpr std::string_view kCounter = "net/netfilter/nf_conntrack_count";
 
 /// As sysctl(8) does it: dots in an interface's name become slashes.
 std::string dotted(std::string name) {
@@ -73,7 +70,7 @@ void add_below(const std::filesystem::path& root, const std::filesystem::path& p
     return;
   }
   const std::string name = path.lexically_relative(root).string();
-  if (is_counter(name)) {
+  if (name == kCounter) {
     return;
   }
   if (std::optional<std::string> value = value_of(path)) {

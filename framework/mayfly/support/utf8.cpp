@@ -1,0 +1,32 @@
+#include "mayfly/support/utf8.h"
+
+#include <array>
+
+namespace mayfly {
+
+Utf8Character first_character(std::string_view bytes) {
+  const auto byte = [&](std::size_t index) { return static_cast<std::uint8_t>(bytes[index]); };
+  const std::uint8_t lead = bytes.empty() ? 0xFF : byte(0);
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xC2 ? 0
+                             : lead < 0xE0 ? 2
+                             : lead < 0xF0 ? 3
+                             : lead < 0xF5 ? 4
+                                           : 0;
+  if (length == 0 || bytes.size() < length) {
+    return {};
+  }
+  constexpr std::array<std::uint8_t, 5> kLeadMask{0, 0x7F, 0x1F, 0x0F, 0x07};
+  std::uint32_t code = lead & kLeadMask[length];
+  for (std::size_t index = 1; index < length; ++index) {
+    if ((byte(index) & 0xC0) != 0x80) {
+      return {};
+    }
+    code = (code << 6) | (byte(index) & 0x3Fu);
+  }
+  constexpr std::array<std::uint32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};
+  const bool valid = code >= kSmallest[length] && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
+  return valid ? Utf8Character{length, code} : Utf8Character{};
+}
+
+}  // namespace mayfly
