@@ -292,15 +292,45 @@ TEST(Exists, IsForWhateverMayBeMissing) {
   EXPECT_THAT(GroupFact{.name = "app"}, Not(Exists()));
 }
 
+StateChange stamp(const std::string& task) {
+  return {.resource = ResourceKind::file,
+          .name = "/etc/stamp",
+          .kind = StateChange::Kind::modified,
+          .aspects = {{.aspect = "content"}},
+          .task = task};
+}
+
 TEST(ChangesNothing, FailureIsDocumented) {
-  ConvergeResult again{.ok = 11, .skipped = 2, .duration = 3200ms};
+  Convergence again{.reported = {.ok = 12, .skipped = 2, .duration = 3200ms}};
   EXPECT_THAT(again, ChangesNothing());
-  again.ok = 10;
-  again.changed = 1;
-  again.tasks = {{.name = "update cache", .status = TaskResult::Status::ok},
-                 {.name = "install nginx", .status = TaskResult::Status::changed, .where = "site.yml:12"}};
+  EXPECT_THAT((Convergence{.reported = {.succeeded = false}}), Not(ChangesNothing()));
+  Convergence reported = again;
+  reported.reported.changed = 1;
+  EXPECT_THAT(reported, Not(ChangesNothing()));
+  reported.tools_tell = false;
+  EXPECT_THAT(reported, ChangesNothing()) << "a script is believed only as far as can be seen";
+  again.reported.ok = 11;
+  again.reported.changed = 1;
+  again.reported.tasks = {{.name = "update cache", .status = TaskResult::Status::ok},
+                          {.name = "write a stamp", .status = TaskResult::Status::changed, .where = "site.yml:9"}};
+  again.changes.changes = {stamp("write a stamp (site.yml:9)")};
   EXPECT_THAT(failure_of(again, ChangesNothing()), IsDocumented());
-  EXPECT_THAT((ConvergeResult{.succeeded = false}), Not(ChangesNothing()));
+}
+
+TEST(ChangesOnly, FailureIsDocumented) {
+  Convergence first{.reported = {.ok = 3, .changed = 2, .duration = 3200ms}};
+  first.reported.tasks = {{.name = "install nginx", .status = TaskResult::Status::changed, .where = "site.yml:12"},
+                          {.name = "write a stamp", .status = TaskResult::Status::changed, .where = "site.yml:15"}};
+  first.changes.changes = {stamp("write a stamp (site.yml:15)"),
+                           {.resource = ResourceKind::package,
+                            .name = "nginx-light",
+                            .kind = StateChange::Kind::added,
+                            .aspects = {{.aspect = "version", .after = "1.22.1-9"}}}};
+  EXPECT_THAT(failure_of(first, ChangesOnly("/etc/nginx/**", "package:nginx*")), IsDocumented());
+  EXPECT_THAT(first, ChangesOnly("/etc/*", "package:nginx*"));
+  EXPECT_THAT(first, Not(ChangesOnly("/etc/*", "unit:nginx*")));
+  first.reported.succeeded = false;
+  EXPECT_THAT(first, Not(ChangesOnly("/**", "package:*")));
 }
 
 }  // namespace

@@ -42,6 +42,8 @@ struct Run {
 
 std::string describe(const ProvisionStep& step) { return std::visit(Describe{}, step.action); }
 
+bool tells_changes(const ProvisionStep& step) { return !std::holds_alternative<ShellStep>(step.action); }
+
 bool has_check_mode(const ProvisionStep& step) { return !std::holds_alternative<ShellStep>(step.action); }
 
 ConvergeResult provision(const Target& target, const ProvisionStep& step, const ProvisionOptions& options) {

@@ -88,6 +88,9 @@ struct ProvisionOptions {
 [[nodiscard]] ConvergeResult provision(const Target& target, const ProvisionStep& step,
                                        const ProvisionOptions& options);
 
+/// Whether the step's tool can say what it has changed; a shell script can't.
+[[nodiscard]] bool tells_changes(const ProvisionStep& step);
+
 /// Whether the step's tool can predict (ProvisionMode::check): ansible and puppet can, shell can't.
 [[nodiscard]] bool has_check_mode(const ProvisionStep& step);
 

@@ -27,9 +27,6 @@ struct Failure {
   std::string error;
 };
 
-/// A shell script doesn't say what it changed.
-bool tells_changes(const ProvisionStep& step) { return !std::holds_alternative<ShellStep>(step.action); }
-
 class Scenario {
  public:
   Scenario(Session& session, const Profile& profile, const ScenarioOptions& options)

@@ -146,23 +146,34 @@ void Container::copy_out(const std::string& from, const std::filesystem::path& t
   while_it_runs(*this, [&] { mayfly::copy_out(state_->target, from, to); });
 }
 
-ConvergeResult Container::converge() const {
-  ConvergeResult all;
-  for (const ProvisionStep& step : state_->profile.provision) {
-    all += in_context(fmt::format("converging '{}' with {}", state_->profile.name, describe(step)), [&] {
-      try {
-        return while_it_runs(*this,
-                             [&] { return provision(state_->target, step, {.on_output = state_->provision_output}); });
-      } catch (const ProvisionError& error) {
-        if (running()) {
-          throw;
-        }
-        throw ProvisionError(fmt::format("{}: the container stopped: {}", describe(step), why_stopped()),
-                             error.result());
-      }
-    });
+Convergence Container::converge(const ConvergeOptions& options) const {
+  Convergence convergence;
+  const MachineState before = capture_state();
+  for (const ProvisionStep& step : options.steps ? *options.steps : state_->profile.provision) {
+    convergence.tools_tell = convergence.tools_tell && tells_changes(step);
+    convergence.reported +=
+        in_context(fmt::format("converging '{}' with {}", state_->profile.name, describe(step)), [&] {
+          try {
+            return while_it_runs(*this, [&] {
+              return provision(state_->target, step, {.mode = options.mode, .on_output = state_->provision_output});
+            });
+          } catch (const ProvisionError& error) {
+            if (running()) {
+              throw;
+            }
+            throw ProvisionError(fmt::format("{}: the container stopped: {}", describe(step), why_stopped()),
+                                 error.result());
+          }
+        });
   }
-  return all;
+  convergence.changes = ignoring(difference(before, capture_state()), ignore_rules(state_->profile));
+  attribute(convergence.changes, convergence.reported.tasks);
+  return convergence;
+}
+
+MachineState Container::capture_state() const {
+  return while_it_runs(*this,
+                       [&] { return MachineState::capture(state_->target, state_->keeper->root_view(state_->name)); });
 }
 
 std::shared_ptr<const RootView> Container::root_view() const { return state_->keeper->root_view(state_->name); }

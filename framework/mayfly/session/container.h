@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,11 +11,19 @@
 #include "mayfly/exec/files.h"
 #include "mayfly/profile/profile.h"
 #include "mayfly/provision/provision.h"
+#include "mayfly/session/convergence.h"
+#include "mayfly/state/machine_state.h"
 
 namespace mayfly {
 
 struct RootView;
 class Session;
+
+struct ConvergeOptions {
+  ProvisionMode mode = ProvisionMode::converge;
+  /// Instead of the profile's steps: another version of the manifests.
+  std::optional<std::vector<ProvisionStep>> steps{};
+};
 
 /// A running, ready container. Owns it: it is gone when this goes. Move-only. Made by Session::start().
 ///
@@ -47,9 +56,14 @@ class Container {
   void copy_in(const std::filesystem::path& from, const std::string& to) const;
   void copy_out(const std::string& from, const std::filesystem::path& to) const;
 
-  /// Runs the profile's provision steps (again): the second run should change nothing.
+  /// Runs the profile's provision steps (again), or others: the second run should change nothing. What changed in the
+  /// machine meanwhile is looked at from outside, less default_ignore_rules() and the profile's own.
   /// @throws ProvisionError
-  ConvergeResult converge() const;
+  Convergence converge(const ConvergeOptions& options = {}) const;
+
+  /// The machine as it is now, to be compared by difference() with a later moment, or with another container of the
+  /// same image and layers.
+  [[nodiscard]] MachineState capture_state() const;
 
   /// Its root file system from outside, for MachineState and others that look at what it has written.
   [[nodiscard]] std::shared_ptr<const RootView> root_view() const;

@@ -19,8 +19,10 @@
 #include "mayfly/layer/freeze.h"
 #include "mayfly/session/container_state.h"
 #include "mayfly/session/converge_layer.h"
+#include "mayfly/session/convergence_json.h"
 #include "mayfly/session/init_choice.h"
 #include "mayfly/support/file_io.h"
+#include "mayfly/support/sha256.h"
 
 namespace mayfly {
 namespace {
@@ -28,6 +30,9 @@ namespace {
 /// A converged systemd machine writes out its journal and stops its databases before it is frozen; one that takes
 /// longer is killed, which a journalling file system and a crash-safe service survive.
 constexpr Milliseconds kShutdownGrace{20'000};
+
+/// What the converge that made a layer did, see convergence_json.h.
+constexpr const char* kConvergenceFile = "convergence.json";
 
 std::vector<ReadyWhen> ready_conditions(const Profile& profile, const InitChoice& init) {
   if (profile.init.ready.empty() && init.systemd) {
@@ -96,8 +101,9 @@ struct Session::State {
   Image image_of(const Profile& profile);
   Container start(const Profile& profile, const InitChoice& init, ContainerSpec spec, const StartOptions& options);
   ContainerSpec spec_for(const Profile& profile, const InitChoice& init, std::vector<std::filesystem::path> lowers);
+  /// The layer's directory in the store.
   std::filesystem::path converged_layer(const Profile& profile, const Image& image, const InitChoice& init,
-                                        const StartOptions& options);
+                                        const StartOptions& options, bool* built = nullptr);
 };
 
 Image Session::State::image_of(const Profile& profile) {
@@ -181,42 +187,61 @@ Container Session::State::start(const Profile& profile, const InitChoice& init, 
 }
 
 std::filesystem::path Session::State::converged_layer(const Profile& profile, const Image& image,
-                                                      const InitChoice& init, const StartOptions& start_options) {
-  const std::string key = converge_key(profile, image, init);
+                                                      const InitChoice& init, const StartOptions& start_options,
+                                                      bool* built) {
+  std::string key = converge_key(profile, image, init);
+  if (start_options.fresh) {
+    key = Sha256().field(key).field(id).hex();
+    keeper->build_scope().own(options.paths.layers() / key);
+  }
   ContentStore layers(options.paths, options.paths.layers());
   const Progress progress = prefixed(options.progress, profile.name);
-  const std::filesystem::path entry =
-      layers.ensure(key, keeper->build_scope(), progress, [&](const std::filesystem::path& staging) {
-        progress("converging once; every test gets a clone");
-        ContainerSpec spec = spec_for(profile, init, image.lowers);
-        spec.writable = staging / "writable";
-        // What converges is limited by nothing but the machine: limits are the test's, not the build's.
-        spec.limits = {};
-        std::filesystem::create_directory(spec.writable);
-        const std::string name = spec.name;
-        Container container = start(profile, init, std::move(spec), start_options);
-        try {
-          container.converge();
-        } catch (Error& error) {
-          if (is_full(options.paths.store)) {
-            error.set_hint(
-                fmt::format("the store '{}' is full: free space there, or set MAYFLY_STORE_DIR to another place",
-                            options.paths.store.string()));
-          }
-          if (!start_options.artifacts_on_failure.empty()) {
-            container.save_artifacts(start_options.artifacts_on_failure);
-          }
-          throw;
-        }
-        if (!keeper->shut_down(name, kShutdownGrace)) {
-          log(LogLevel::warning, fmt::format("{}: didn't shut down within {} before it was frozen and was killed", name,
-                                             to_string(kShutdownGrace)));
-        }
-        container.teardown();
-        freeze(staging / "writable", staging);
-        write_file(staging / "recipe.json", converge_recipe(profile, image, key));
-      });
-  return entry / "upper";
+  return layers.ensure(key, keeper->build_scope(), progress, [&](const std::filesystem::path& staging) {
+    const auto phase = [&](std::string_view name) {
+      if (start_options.on_phase) {
+        start_options.on_phase(name);
+      }
+    };
+    progress("converging once; every test gets a clone");
+    phase("create");
+    if (built != nullptr) {
+      *built = true;
+    }
+    ContainerSpec spec = spec_for(profile, init, image.lowers);
+    spec.writable = staging / "writable";
+    // What converges is limited by nothing but the machine: limits are the test's, not the build's.
+    spec.limits = {};
+    std::filesystem::create_directory(spec.writable);
+    const std::string name = spec.name;
+    Container container = start(profile, init, std::move(spec), start_options);
+    Convergence convergence;
+    try {
+      if (!profile.prepare.empty()) {
+        phase("prepare");
+        (void)container.converge({.steps = profile.prepare});
+      }
+      phase("converge");
+      convergence = container.converge();
+      phase("freeze");
+    } catch (Error& error) {
+      if (is_full(options.paths.store)) {
+        error.set_hint(fmt::format("the store '{}' is full: free space there, or set MAYFLY_STORE_DIR to another place",
+                                   options.paths.store.string()));
+      }
+      if (!start_options.artifacts_on_failure.empty()) {
+        container.save_artifacts(start_options.artifacts_on_failure);
+      }
+      throw;
+    }
+    if (!keeper->shut_down(name, kShutdownGrace)) {
+      log(LogLevel::warning, fmt::format("{}: didn't shut down within {} before it was frozen and was killed", name,
+                                         to_string(kShutdownGrace)));
+    }
+    container.teardown();
+    freeze(staging / "writable", staging);
+    write_file(staging / "recipe.json", converge_recipe(profile, image, key));
+    write_file(staging / kConvergenceFile, to_json(convergence) + "\n");
+  });
 }
 
 Session::Session(SessionOptions options) : state_(std::make_unique<State>()) {
@@ -250,13 +275,21 @@ Container Session::start_unprovisioned(const Profile& profile, const StartOption
   return state_->start(profile, init, state_->spec_for(profile, init, image.lowers), options);
 }
 
+ConvergedMachine Session::converged(const Profile& profile, const StartOptions& options) {
+  const Image image = state_->image_of(profile);
+  bool built = false;
+  const std::filesystem::path layer =
+      state_->converged_layer(profile, image, choose_init(profile, image), options, &built);
+  return {.first = convergence_from_json(read_file(layer / kConvergenceFile)), .cached = !built};
+}
+
 Container Session::start(const Profile& profile, const StartOptions& options) {
-  if (profile.provision.empty()) {
+  if (profile.provision.empty() && profile.prepare.empty()) {
     return start_unprovisioned(profile, options);
   }
   const Image image = state_->image_of(profile);
   const InitChoice init = choose_init(profile, image);
-  std::vector<std::filesystem::path> lowers{state_->converged_layer(profile, image, init, options)};
+  std::vector<std::filesystem::path> lowers{state_->converged_layer(profile, image, init, options) / "upper"};
   lowers.insert(lowers.end(), image.lowers.begin(), image.lowers.end());
   return state_->start(profile, init, state_->spec_for(profile, init, std::move(lowers)), options);
 }

@@ -25,6 +25,17 @@ struct StartOptions {
   /// Where to save what explains a container that has been created and never became ready or converged (console,
   /// journal, liblxc's log); empty: nowhere. Created when needed.
   std::filesystem::path artifacts_on_failure{};
+  /// Converge anew, once in this session, even if a layer of the same inputs is in the store; gone with the session.
+  bool fresh = false;
+  /// Called when a layer is made, as each of its phases begins: "create", "prepare" (with such steps), "converge",
+  /// "freeze".
+  std::function<void(std::string_view phase)> on_phase{};
+};
+
+/// A machine that has been converged and frozen as a layer.
+struct ConvergedMachine {
+  Convergence first;    ///< the converge that made the layer
+  bool cached = false;  ///< it was made earlier, maybe by another process
 };
 
 /// The conductor: the one place that knows the whole way from a profile to a ready container. One session has one
@@ -47,6 +58,11 @@ class Session {
   /// (image, init, steps with the content of their files).
   /// @throws ProvisionError, NotReadyError, LxcError, Error; nothing of the container is left then
   [[nodiscard]] Container start(const Profile& profile, const StartOptions& options = {});
+
+  /// Prepares and converges the profile's machine, or finds that it has been: what start() clones. Nothing runs
+  /// afterwards.
+  /// @throws as start()
+  [[nodiscard]] ConvergedMachine converged(const Profile& profile, const StartOptions& options = {});
 
   /// The same without the profile's provision steps.
   [[nodiscard]] Container start_unprovisioned(const Profile& profile, const StartOptions& options = {});

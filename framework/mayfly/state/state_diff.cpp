@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "mayfly/support/error.h"
 #include "mayfly/support/utf8.h"
 
 namespace mayfly {
@@ -66,10 +67,19 @@ std::string render_change(const StateChange& change) {
 
 }  // namespace
 
-std::string_view to_string(ResourceKind kind) {
-  constexpr std::array<std::string_view, 9> kNames{"file", "package", "unit",   "user",       "group",
-                                                   "port", "mount",   "sysctl", "environment"};
-  return kNames.at(static_cast<std::size_t>(kind));
+namespace {
+constexpr std::array<std::string_view, 9> kNames{"file", "package", "unit",   "user",       "group",
+                                                 "port", "mount",   "sysctl", "environment"};
+}  // namespace
+
+std::string_view to_string(ResourceKind kind) { return kNames.at(static_cast<std::size_t>(kind)); }
+
+ResourceKind resource_kind(std::string_view name) {
+  const auto* found = std::find(kNames.begin(), kNames.end(), name);
+  if (found == kNames.end()) {
+    throw Error(fmt::format("'{}' is no kind of resource", name));
+  }
+  return static_cast<ResourceKind>(found - kNames.begin());
 }
 
 std::string render(const StateDiff& diff, std::size_t most) {

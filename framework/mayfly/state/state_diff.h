@@ -23,6 +23,8 @@ enum class ResourceKind {
 
 /// "file", "package", ...
 [[nodiscard]] std::string_view to_string(ResourceKind kind);
+/// The kind of that name. @throws Error when there is none
+[[nodiscard]] ResourceKind resource_kind(std::string_view name);
 
 /// One aspect of a resource at two moments: `mode: 0644 -> 0600`.
 struct AspectChange {

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "mayfly/provision/provision.h"
+#include "mayfly/state/ignore.h"
+#include "mayfly/state/state_diff.h"
+
+namespace mayfly {
+
+/// One converge, by what the tools say about it and by what can be seen of it.
+struct Convergence {
+  ConvergeResult reported;
+  StateDiff changes;  ///< each with the task that did it, as far as its time tells
+  /// False where a step's tool can't say whether it has changed anything (a shell script): then only `changes` tell.
+  bool tools_tell = true;
+
+  [[nodiscard]] bool reports_changes() const noexcept { return reported.changed > 0; }
+  /// Neither side knows of a change.
+  [[nodiscard]] bool changed_nothing() const noexcept {
+    return reported.succeeded && changes.empty() && !(tools_tell && reports_changes());
+  }
+};
+
+/// default_ignore_rules(), and the profile's own.
+[[nodiscard]] std::vector<IgnoreRule> ignore_rules(const Profile& profile);
+
+/// Names the task that made each change: the one that ran when a file was last changed (its ctime), or of a package
+/// when the list of its files was written. A change between two tasks, or without a time, stays without.
+void attribute(StateDiff& diff, const std::vector<TaskResult>& tasks);
+
+/// "install nginx (site.yml:12)"
+[[nodiscard]] std::string title_of(const TaskResult& task);
+
+}  // namespace mayfly

@@ -1,0 +1,218 @@
+// Judging manifests by what they do: real containers, on the host's image with shell steps where that is enough, on a
+// Debian with Ansible where a tool has to lie.
+
+#include <gmock/gmock.h>
+
+#include "mayfly/judge/comparison.h"
+#include "mayfly/judge/idempotence.h"
+#include "mayfly/judge/prediction.h"
+#include "mayfly/session/session.h"
+#include "mayfly/support/file_io.h"
+#include "tests/support/requirements.h"
+#include "tests/support/shared_container.h"
+
+namespace mayfly {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::Field;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+testing::Matcher<StateChange> Named(const std::string& name) { return Field(&StateChange::name, name); }
+
+class Judge : public testing::Test {
+ protected:
+  void SetUp() override {
+    test::require_root();
+    if (!IsSkipped() && !HasFatalFailure()) {
+      session_ = std::make_unique<Session>(SessionOptions{.provision_output = [](std::string_view) {}});
+    }
+  }
+  static Profile scripted(const std::string& name, const std::string& script) {
+    Profile profile{.name = name, .hostname = "judged"};
+    profile.provision = {{.action = ShellStep{.inline_script = script}}};
+    return profile;
+  }
+  /// Fresh, so that no earlier run of this test has made the layer.
+  static StartOptions fresh() { return {.fresh = true}; }
+
+  std::unique_ptr<Session> session_;
+};
+
+TEST_F(Judge, AScriptIsIdempotentWhenItsSecondRunChangesNothing) {
+  const Profile profile = scripted("idempotent", "echo 'workers = 4' > /etc/app.conf; touch /etc/app.conf");
+  const IdempotenceReport report = check_idempotence(*session_, profile, fresh());
+  EXPECT_TRUE(report.idempotent()) << explain(report);
+  EXPECT_THAT(explain(report), IsEmpty());
+  EXPECT_FALSE(report.disagree()) << "a script doesn't say what it changed, so it can't lie";
+}
+
+TEST_F(Judge, AStampOfEachRunIsFound) {
+  const Profile profile = scripted("stamping", "date +%s%N > /etc/stamp; useradd -r app 2>/dev/null || true");
+  const IdempotenceReport report = check_idempotence(*session_, profile, fresh());
+  EXPECT_FALSE(report.idempotent());
+  EXPECT_THAT(report.second.changes.changes, ElementsAre(Named("/etc/stamp"))) << explain(report);
+  EXPECT_THAT(explain(report), AllOf(HasSubstr("the second converge changed the machine:\n"),
+                                     HasSubstr("  modified  file /etc/stamp: content")));
+}
+
+TEST_F(Judge, WhatTheMachineDoesByItselfIsNoise) {
+  Profile profile = scripted("busy", "echo once > /etc/app.conf");
+  profile.init.command = {"/bin/sh", "-c",
+                          "trap 'exit 0' TERM; while :; do date +%s%N > /opt/heartbeat; sleep 0.02; done"};
+  profile.init.ready = {{.kind = ReadyWhen::Kind::file, .text = "/opt/heartbeat"}};
+  const IdempotenceReport report = check_idempotence(*session_, profile, fresh());
+  EXPECT_TRUE(report.idempotent()) << explain(report);
+  EXPECT_THAT(report.second.changes.ignored, Contains(AllOf(Field(&IgnoredChange::change, Named("/opt/heartbeat")),
+                                                            Field(&IgnoredChange::reason, HasSubstr("control run")))));
+}
+
+TEST_F(Judge, WhatTheProfileIgnoresIsKeptWithItsReason) {
+  Profile profile = scripted("ignoring", "date +%s%N > /etc/stamp");
+  profile.idempotence.ignore = {{.resource = "file", .pattern = "/etc/st*", .reason = "meant to change"}};
+  const IdempotenceReport report = check_idempotence(*session_, profile, fresh());
+  EXPECT_TRUE(report.idempotent()) << explain(report);
+  EXPECT_THAT(report.second.changes.ignored, Contains(Field(&IgnoredChange::reason, "meant to change")));
+}
+
+TEST_F(Judge, TheFirstConvergeIsKeptWithItsLayer) {
+  const Profile profile = scripted("kept", "echo kept > /etc/kept");
+  const ConvergedMachine first = session_->converged(profile, fresh());
+  EXPECT_FALSE(first.cached);
+  EXPECT_THAT(first.first.changes.changes,
+              Contains(AllOf(Named("/etc/kept"), Field(&StateChange::kind, StateChange::Kind::added))));
+  const ConvergedMachine again = session_->converged(profile, fresh());
+  EXPECT_TRUE(again.cached);
+  EXPECT_EQ(again.first.changes.changes.size(), first.first.changes.changes.size());
+}
+
+TEST_F(Judge, AFreshLayerIsGoneWithItsSession) {
+  const std::filesystem::path layers = Paths::from_environment().layers();
+  const auto count = [&] { return std::distance(std::filesystem::directory_iterator(layers), {}); };
+  const Profile profile = scripted("fleeting", "echo fleeting > /etc/fleeting");
+  std::filesystem::create_directories(layers);
+  const auto before = count();
+  (void)session_->converged(profile, fresh());
+  EXPECT_EQ(count(), before + 1);
+  session_.reset();
+  EXPECT_EQ(count(), before);
+}
+
+TEST_F(Judge, PreparationIsInTheLayerAndNotJudged) {
+  Profile profile = scripted("prepared", "grep -q ready /etc/prepared && echo done > /etc/done");
+  profile.prepare = {{.action = ShellStep{.inline_script = "echo ready > /etc/prepared"}}};
+  const ConvergedMachine machine = session_->converged(profile, fresh());
+  EXPECT_THAT(machine.first.changes.changes,
+              AllOf(Contains(Named("/etc/done")), Not(Contains(Named("/etc/prepared")))));
+  EXPECT_EQ(session_->start(profile, fresh()).read_file("/etc/prepared"), "ready\n");
+}
+
+TEST_F(Judge, TwoConvergesThatEndUpAlikeAreReproducible) {
+  const ComparisonReport report =
+      check_reproducible(*session_, scripted("alike", "useradd -r app; echo 'workers = 4' > /etc/app.conf"));
+  EXPECT_TRUE(report.equal()) << explain(report);
+}
+
+TEST_F(Judge, ChanceIsFoundByASecondConverge) {
+  const ComparisonReport report = check_reproducible(
+      *session_, scripted("chance", "head -c 8 /dev/urandom | od -An -tx1 > /etc/secret; echo fixed > /etc/fixed"));
+  EXPECT_THAT(report.differences.changes, ElementsAre(Named("/etc/secret")));
+  EXPECT_THAT(explain(report),
+              HasSubstr("chance, converged second differs from chance, converged first:\nmodified  file /etc/secret"));
+}
+
+TEST_F(Judge, WhatAnUpgradeLeavesBehindIsFound) {
+  const Profile old_version = scripted("v1", "echo 1 > /etc/version; echo old > /etc/only-in-v1");
+  const Profile new_version = scripted("v2", "echo 2 > /etc/version; echo new > /etc/only-in-v2");
+  const UpgradeReport report = check_upgrade(*session_, old_version, new_version);
+  EXPECT_THAT(report.upgraded.differences.changes, ElementsAre(Named("/etc/only-in-v1")));
+  EXPECT_THAT(report.downgraded.differences.changes, ElementsAre(Named("/etc/only-in-v2")));
+  EXPECT_THAT(explain(report.upgraded),
+              HasSubstr("v2 after v1 differs from v2, fresh:\nadded     file /etc/only-in-v1"));
+}
+
+TEST_F(Judge, AnUpgradeIsOfOneMachine) {
+  Profile other = scripted("v2", "true");
+  other.privileged = true;
+  EXPECT_THROW((void)check_upgrade(*session_, scripted("v1", "true"), other), Error);
+}
+
+class LyingPlaybook : public Judge {
+ protected:
+  void SetUp() override {
+    Judge::SetUp();
+    if (!IsSkipped() && !HasFatalFailure()) {
+      test::require_program("ansible-playbook");
+    }
+  }
+  static Profile played(const std::string& playbook, bool talkative = false) {
+    Profile profile{.name = "played", .image = test::systemd_image(), .hostname = "judged"};
+    profile.init.command = {"/bin/sh", "-c", "trap 'exit 0' TERM; sleep infinity & wait"};
+    AnsibleStep step{.playbook = std::filesystem::path(MAYFLY_TEST_DIR) / "judge" / playbook};
+    step.vars = {{"talkative", talkative ? "true" : "false"}};
+    profile.provision = {{.action = step}};
+    return profile;
+  }
+};
+
+TEST_F(LyingPlaybook, IsFoundOutWithPathAndTask) {
+  const IdempotenceReport report = check_idempotence(*session_, played("lying.yml"));
+  EXPECT_TRUE(report.tool_says_unchanged());
+  EXPECT_FALSE(report.state_unchanged());
+  EXPECT_TRUE(report.disagree());
+  EXPECT_THAT(report.second.changes.changes,
+              ElementsAre(AllOf(Named("/etc/stamp"), Field(&StateChange::task, "Write a stamp (lying.yml:9)"))));
+  EXPECT_THAT(explain(report),
+              AllOf(HasSubstr("the second converge changed the machine, though it reports no change:\n"),
+                    HasSubstr("(by Write a stamp (lying.yml:9))")));
+}
+
+TEST_F(LyingPlaybook, OneThatCriesWolfIsToldApart) {
+  const IdempotenceReport report = check_idempotence(*session_, played("clean.yml", true));
+  EXPECT_TRUE(report.state_unchanged()) << explain(report);
+  EXPECT_TRUE(report.disagree());
+  EXPECT_FALSE(report.idempotent());
+  EXPECT_THAT(explain(report),
+              HasSubstr("the second converge reports changes, though nothing in the machine is different:\n"
+                        "  changed: Say that something has changed (clean.yml:8)\n"));
+}
+
+TEST_F(LyingPlaybook, EveryKindOfLieOfItsCheckModeIsFound) {
+  const PredictionReport report = check_prediction(*session_, played("predict.yml"));
+  using Lie = PredictionReport::Lie;
+  const auto lie = [](Lie::Kind kind, const std::string& task) {
+    return AllOf(Field(&Lie::kind, kind), Field(&Lie::task, task));
+  };
+  EXPECT_THAT(report.lies,
+              ElementsAre(AllOf(lie(Lie::Kind::acted, ""), Field(&Lie::changes, ElementsAre(Named("/etc/acted")))),
+                          AllOf(lie(Lie::Kind::hidden, "Hide a file (predict.yml:9)"),
+                                Field(&Lie::changes, ElementsAre(Named("/etc/hidden.conf")))),
+                          lie(Lie::Kind::imagined, "Cry wolf (predict.yml:18)")))
+      << explain(report);
+  EXPECT_THAT(report.unpredicted, ElementsAre("Only run for real (predict.yml:22)"));
+  EXPECT_THAT(explain(report),
+              AllOf(HasSubstr("check mode itself changed the machine:\n"),
+                    HasSubstr("check mode hid a change: Hide a file (predict.yml:9)\n"),
+                    HasSubstr("check mode predicted a change that did not come: Cry wolf (predict.yml:18)\n")));
+}
+
+TEST_F(LyingPlaybook, AnHonestOneHasAnHonestCheckMode) {
+  const PredictionReport report = check_prediction(*session_, played("clean.yml"));
+  EXPECT_TRUE(report.truthful()) << explain(report);
+}
+
+TEST_F(Judge, AScriptHasNoCheckMode) {
+  try {
+    (void)check_prediction(*session_, scripted("unpredictable", "true"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "shell (inline script) has no check mode: nothing to compare");
+  }
+}
+
+}  // namespace
+}  // namespace mayfly
