@@ -93,8 +93,9 @@ file = { path = "/etc/made", contains = "1" }
 )");
   const ProcessResult result = mayfly({"verify", profile, "--junit", directory_.path() / "report.xml"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out, MatchesRegex("create +ok .*\nconverge +ok .*\nidempotence +skipped .*\nverify +ok .*\n"
-                                       "destroy +ok .*\nchecks: 1 of 1 hold\n  ok .*\nmore: verified in .*\n"));
+  EXPECT_THAT(result.out,
+              MatchesRegex("lint +ok .*\ncreate +ok .*\nconverge +ok .*\nidempotence +ok .*\nverify +ok .*\n"
+                           "destroy +ok .*\nchecks: 1 of 1 hold\n  ok .*\nmore: verified in .*\n"));
   EXPECT_THAT(read_file(directory_.path() / "report.xml"), AllOf(HasSubstr("failures=\"0\""), HasSubstr("/etc/made")));
 }
 
@@ -103,7 +104,7 @@ constexpr std::string_view kEveryStep = R"(
 [[prepare]]
 shell = { inline = "echo prepare >/etc/trace" }
 [[provision]]
-shell = { inline = "echo converge >>/etc/trace" }
+shell = { inline = "grep -q converge /etc/trace || echo converge >>/etc/trace" }
 [[side_effect]]
 shell = { inline = "echo side_effect >>/etc/trace" }
 [[check]]
@@ -118,6 +119,58 @@ TEST_F(Command, VerifyRunsWhatIsConfiguredForEveryStep) {
   EXPECT_THAT(result.out, AllOf(HasSubstr("\nprepare      ok"), HasSubstr("\nside_effect  ok"),
                                 HasSubstr("\ncleanup      ok"), HasSubstr("checks: 1 of 1 hold")));
   EXPECT_THAT(result.err, HasSubstr("    | prepare converge side_effect"));
+}
+
+TEST_F(Command, VerifyTakesAConvergedMachineFromTheStore) {
+  const std::string profile = profile_with(std::string(kEveryStep));
+  EXPECT_THAT(mayfly({"verify", profile}).out, HasSubstr("\nconverge     ok"));
+  EXPECT_THAT(mayfly({"verify", profile}).out, AllOf(HasSubstr("\nprepare      cached\nconverge     cached "),
+                                                     HasSubstr("checks: 1 of 1 hold"), HasSubstr("more: verified")));
+  EXPECT_THAT(mayfly({"verify", profile, "--fresh"}).out, HasSubstr("\nconverge     ok"));
+}
+
+TEST_F(Command, VerifyStopsBeforeAMachineIsMadeOfABrokenManifest) {
+  const ProcessResult result = mayfly({"verify", profile_with("provision = [{ shell = { inline = \"if true\" } }]\n")});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out,
+              AllOf(StartsWith("lint         failed"), HasSubstr("\n  sh -n finds errors in shell (inline script):\n"),
+                    HasSubstr("create       skipped           lint failed\n"),
+                    HasSubstr("destroy      skipped           there is no machine\n")));
+}
+
+constexpr std::string_view kNotIdempotent = R"(
+provision = [{ shell = { inline = "date +%s%N >/etc/stamp" } }]
+check     = [{ file = "/etc/stamp" }]
+)";
+
+TEST_F(Command, VerifyChecksAMachineThatIsNotIdempotent) {
+  const ProcessResult result = mayfly({"verify", profile_with(std::string(kNotIdempotent))});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out,
+              AllOf(HasSubstr("\nidempotence  failed"), HasSubstr("  the second converge changed the machine:\n"),
+                    HasSubstr("    modified  file /etc/stamp: content"), HasSubstr("\nverify       ok"),
+                    HasSubstr("more: failed (idempotence)")));
+}
+
+TEST_F(Command, VerifyIgnoresWhatTheProfileGivesAReasonFor) {
+  const ProcessResult result =
+      mayfly({"verify",
+              profile_with(std::string(kNotIdempotent) +
+                           "[idempotence]\nignore = [{ path = \"/etc/sta*\", reason = \"it is the time\" }]\n"),
+              "--json", directory_.path() / "report.json"});
+  EXPECT_EQ(result.exit_code, 0) << result.out;
+  EXPECT_THAT(result.out, HasSubstr("nothing changed"));
+  EXPECT_THAT(read_file(directory_.path() / "report.json"), HasSubstr("\"reason\":\"it is the time\""));
+}
+
+TEST_F(Command, VerifyKeepsTheMachineThatFailedToConverge) {
+  const ProcessResult result =
+      mayfly({"verify", profile_with("provision = [{ shell = { inline = \"echo 1 >/etc/made; exit 3\" } }]\n"),
+              "--keep=onfail"},
+             {.stdin_text = "echo \"inside: $(cat /etc/made)\"\n"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, AllOf(HasSubstr("kept: this shell is inside more-1"), HasSubstr("inside: 1\n")));
+  EXPECT_THAT(mayfly({"verify", profile_, "--keep=onfail"}).out, Not(HasSubstr("kept:")));
 }
 
 TEST_F(Command, VerifyCleansUpAfterAFailure) {
@@ -173,7 +226,7 @@ TEST_F(Command, VerifyDrawsOverItsLinesOnATerminalOnly) {
   options.env.insert({"NO_COLOR", "1"});
   const ProcessResult plain =
       run_process({"script", "--quiet", "--return", "--command", command, "/dev/null"}, options);
-  EXPECT_THAT(plain.out, AllOf(HasSubstr("converge     running"), Not(HasSubstr("\x1b[33m"))));
+  EXPECT_THAT(plain.out, AllOf(HasSubstr("idempotence  running"), Not(HasSubstr("\x1b[33m"))));
   EXPECT_THAT(mayfly({"verify", profile}).out, Not(HasSubstr("\x1b")));
 }
 

@@ -115,20 +115,21 @@ class Verification {
       options.artifacts =
           profiles_.size() == 1 ? arguments_.artifacts : artifact_directory(arguments_.artifacts, profile.name);
     }
-    options.on_output = [this, i](std::string_view line) { view_.output(i, line); };
     options.on_start = [this, i](ScenarioStep step) { view_.step_begins(i, step); };
     options.on_step = [this, i](const StepReport& step) {
       if (guard_.interrupted()) throw Error("interrupted");
       view_.step_ends(i, step);
     };
-    options.before_destroy = [this](const Container& container, bool failed) { keep(container, failed); };
+    if (arguments_.keep != KeepMachine::never) {
+      options.before_destroy = [this](const Container& container, bool failed) { keep(container, failed); };
+    }
     ScenarioReport report = run_scenario(session, profile, options);
     session.close();
     return report;
   }
 
   void keep(const Container& container, bool failed) {
-    if (arguments_.keep == KeepMachine::never || (arguments_.keep == KeepMachine::on_failure && !failed)) return;
+    if (arguments_.keep == KeepMachine::on_failure && !failed) return;
     view_.pause();
     console_.line(fmt::format("kept: this shell is inside {}; the container goes when you leave it", container.name()));
     ExecOptions shell;

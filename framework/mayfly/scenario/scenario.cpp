@@ -8,24 +8,48 @@
 
 #include "mayfly/exec/readiness.h"
 #include "mayfly/image/image.h"
+#include "mayfly/judge/idempotence.h"
+#include "mayfly/scenario/details.h"
+#include "mayfly/scenario/inspect.h"
 
 namespace mayfly {
 namespace {
 
 using Outcome = StepReport::Outcome;
 using Step = ScenarioStep;
-
-std::string describe(const ConvergeResult& result) {
-  std::string text = fmt::format("{} ok, {} changed", result.ok, result.changed);
-  if (result.failed > 0) text += fmt::format(", {} failed", result.failed);
-  if (result.skipped > 0) text += fmt::format(", {} skipped", result.skipped);
-  return text;
-}
+using Clock = std::chrono::steady_clock;
 
 /// Thrown by a step whose work went through and found the machine wanting.
 struct Failure {
   std::string error;
 };
+
+/// A container that has stopped for a reason which isn't known yet.
+bool lacks_a_reason(const StoppedError& error) { return error.message() == "container has stopped"; }
+
+/// Writes the failure that is being handled into the report.
+/// @return whether it told why the machine had stopped
+bool take_failure(StepReport& report) {
+  report.outcome = Outcome::failed;
+  try {
+    throw;
+  } catch (const Failure& failure) {
+    report.error = failure.error;
+  } catch (const ProvisionError& error) {
+    report.error = error.what();
+    report.detail = describe(error.result());
+    report.result = error.result();
+  } catch (const NotReadyError& error) {
+    report.error = error.what();
+  } catch (const StoppedError& error) {
+    report.error = error.what();
+    return !lacks_a_reason(error);
+  } catch (const Error& error) {
+    report.error = error.what();
+    report.by_host = true;
+  }
+  return false;
+}
 
 class Scenario {
  public:
@@ -33,15 +57,21 @@ class Scenario {
       : session_(session),
         profile_(profile),
         options_(options),
-        report_{.name = profile.name, .file = profile.file, .started = std::chrono::system_clock::now()} {}
+        plan_(plan_steps(profile, options.selection)),
+        report_{.name = profile.name, .file = profile.file, .started = std::chrono::system_clock::now()} {
+    if (!planned(Step::prepare)) profile_.prepare.clear();
+    if (!planned(Step::converge)) profile_.provision.clear();
+  }
 
   ScenarioReport run() {
-    for (const PlannedStep& planned : plan_steps(profile_, options_.selection)) {
+    for (const PlannedStep& planned : plan_) {
+      if (report_.find(planned.step) != nullptr) continue;  // came along with an earlier one
       const std::string why_not = planned.runs() ? why_blocked(planned.step) : planned.why_skipped;
       if (!why_not.empty()) {
-        add({.step = planned.step, .outcome = Outcome::skipped, .configured = planned.configured, .detail = why_not});
+        skip(planned, why_not);
+      } else if (planned.step == Step::create && has_layer()) {
+        make_layer();
       } else {
-        if (planned.step == Step::destroy) before_destroy();
         run(planned.step);
       }
     }
@@ -49,124 +79,156 @@ class Scenario {
   }
 
  private:
-  std::string why_blocked(Step step) const {
-    if (step == Step::cleanup || step == Step::destroy) return container_ ? "" : "there is no machine";
+  [[nodiscard]] bool planned(Step step) const { return plan_.at(static_cast<std::size_t>(step)).runs(); }
+  [[nodiscard]] bool has_layer() const { return !profile_.prepare.empty() || !profile_.provision.empty(); }
+
+  [[nodiscard]] std::string why_blocked(Step step) const {
+    const bool never_made = failed_ && *failed_ < Step::create;
+    if (step == Step::destroy) return never_made ? "there is no machine" : "";
+    if (step == Step::cleanup) return failed_ && !container_ ? "there is no machine" : "";
     return failed_ ? fmt::format("{} failed", to_string(*failed_)) : "";
   }
 
-  void run(Step step) {
+  void begin(Step step) {
     options_.on_start(step);
-    StepReport report{.step = step};
-    const auto start = std::chrono::steady_clock::now();
-    const auto fail = [&](std::string_view error) {
-      report.outcome = Outcome::failed;
-      report.error = error;
-    };
-    try {
-      work(report);
-    } catch (const Failure& failure) {
-      fail(failure.error);
-    } catch (const ProvisionError& error) {
-      fail(error.what());
-      report.detail = describe(error.result());
-      report.result = error.result();
-    } catch (const NotReadyError& error) {
-      fail(error.what());
-    } catch (const StoppedError& error) {
-      fail(error.what());
-      end_is_told_ = error.message() != "container has stopped";
-    } catch (const Error& error) {
-      fail(error.what());
-      report.by_host = true;
-    }
-    report.duration = std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - start);
+    current_ = {.step = step};
+    since_ = Clock::now();
+  }
+
+  void end() {
+    current_.duration = std::chrono::duration_cast<Milliseconds>(Clock::now() - since_);
     // A machine that isn't idempotent can still be right.
+    const Step step = current_.step;
     const bool blocks = step != Step::idempotence && step != Step::verify && step != Step::cleanup;
-    if (report.outcome == Outcome::failed && blocks && !failed_) failed_ = step;
-    add(std::move(report));
+    if (current_.outcome == Outcome::failed && blocks && !failed_) failed_ = step;
+    add(std::exchange(current_, {}));
+  }
+
+  void run(Step step) {
+    begin(step);
+    try {
+      work(current_);
+    } catch (...) {
+      end_is_told_ = take_failure(current_) || end_is_told_;
+    }
+    end();
+  }
+
+  /// create, prepare and converge, as the session does them in one go; or finds that they have been done.
+  void make_layer() {
+    begin(Step::create);
+    try {
+      const auto on_phase = [this](std::string_view phase) {
+        const auto step = parse_scenario_step(phase);
+        if (!step || *step == current_.step || !planned(*step)) return;
+        if (current_.step == Step::create) current_.detail = describe(profile_.image);
+        end();
+        begin(*step);
+      };
+      const ConvergedMachine machine = session_.converged(profile_, start_options(on_phase));
+      if (current_.step == Step::create) {
+        current_.detail = describe(profile_.image);
+        end();
+        for (const Step step : {Step::prepare, Step::converge}) {
+          if (planned(step)) current_ = {.step = step, .outcome = Outcome::cached};
+          if (planned(Step::converge) && step == Step::converge) tell(machine.first);
+          if (planned(step)) add(std::exchange(current_, {}));
+        }
+        return;
+      }
+      if (current_.step == Step::converge) tell(machine.first);
+    } catch (...) {
+      end_is_told_ = take_failure(current_) || end_is_told_;
+    }
+    end();
+  }
+
+  void tell(const Convergence& convergence) {
+    current_.result = convergence.reported;
+    current_.changes = convergence.changes;
+    current_.detail = convergence.tools_tell
+                          ? fmt::format("{}; {}", describe(convergence.reported), describe(convergence.changes))
+                          : describe(convergence.changes);
   }
 
   void work(StepReport& report) {
     switch (report.step) {
       case Step::dependency:
+        report.outcome = Outcome::skipped;
+        report.configured = false;
+        report.detail = "the manifests name none";
+        return;
       case Step::lint:
-        return inspect(report);
+        return inspect_manifests(profile_, report);
       case Step::create:
-        return create(report);
+        machine();
+        report.detail = describe(profile_.image);
+        return;
       case Step::prepare:
-        return provision(profile_.prepare, report);
       case Step::converge:
-        return provision(profile_.provision, report);
+        return;  // make_layer() has done them
       case Step::idempotence:
-        return check_idempotence(report);
+        return check_twice();
       case Step::side_effect:
-        return provision(profile_.side_effect, report);
+        return tell(machine().converge({.steps = profile_.side_effect}));
       case Step::verify:
         return run_checks(report);
       case Step::cleanup:
-        return provision(profile_.cleanup, report);
+        return tell(machine().converge({.steps = profile_.cleanup}));
       case Step::destroy:
         return destroy();
     }
   }
 
-  void inspect(StepReport& report) const {
-    report.outcome = Outcome::skipped;
-    report.configured = false;
-    report.detail = "not done yet";
+  [[nodiscard]] StartOptions start_options(std::function<void(std::string_view)> on_phase = {}) {
+    StartOptions options{
+        .artifacts_on_failure = options_.artifacts, .fresh = options_.fresh, .on_phase = std::move(on_phase)};
+    if (options_.before_destroy) {
+      options.on_failure = [this](const Container& container) { options_.before_destroy(container, true); };
+    }
+    return options;
   }
 
-  void create(StepReport& report) {
-    container_.emplace(session_.start_unprovisioned(profile_, {.artifacts_on_failure = options_.artifacts}));
-    report.detail = mayfly::describe(profile_.image);
+  /// The clean clone that is checked.
+  Container& machine() {
+    if (!container_) container_.emplace(session_.start(profile_, start_options()));
+    return *container_;
   }
 
-  void provision(const std::vector<ProvisionStep>& steps, StepReport& report) const {
-    report.result.emplace();
-    for (const ProvisionStep& step : steps) {
-      *report.result += mayfly::provision(container_->target(), step, {.on_output = options_.on_output});
-    }
-    report.detail = describe(*report.result);
-  }
-
-  void check_idempotence(StepReport& report) const {
-    if (std::none_of(profile_.provision.begin(), profile_.provision.end(), tells_changes)) {
-      report.outcome = Outcome::skipped;
-      report.detail = "a shell script doesn't tell what it changed";
-      return;
-    }
-    provision(profile_.provision, report);
-    if (report.result->changed == 0) return;
-    std::string changed = "the second converge changed something:";
-    for (const TaskResult& task : report.result->tasks) {
-      if (task.status != TaskResult::Status::changed) continue;
-      changed += fmt::format("\n  {}{}", task.name, task.where.empty() ? "" : fmt::format(" ({})", task.where));
-    }
-    throw Failure{changed};
+  void check_twice() {
+    const IdempotenceReport verdict = check_idempotence(session_, profile_, start_options());
+    tell(verdict.second);
+    if (!verdict.idempotent()) throw Failure{explain(verdict)};
   }
 
   void run_checks(StepReport& report) {
-    for (const Check& check : profile_.checks) {
-      report_.checks.push_back(evaluate(container_->target(), check, profile_.env));
-    }
+    const Target& target = machine().target();
+    for (const Check& check : profile_.checks) report_.checks.push_back(evaluate(target, check, profile_.env));
     const auto held = std::count_if(report_.checks.begin(), report_.checks.end(), [](const auto& c) { return c.ok(); });
     report.detail = fmt::format("{} of {} checks hold", held, report_.checks.size());
     if (held != std::ssize(report_.checks)) throw Failure{};
   }
 
-  void before_destroy() {
-    stopped_ = container_->why_stopped();
-    const bool failed = !report_.ok() || !stopped_.empty();
-    if (failed && !options_.artifacts.empty()) container_->save_artifacts(options_.artifacts);
-    options_.before_destroy(*container_, failed);
-  }
-
   void destroy() {
+    if (options_.before_destroy && !failed_) machine();
+    if (!container_) return;  // whoever has converged it in vain has removed it
+    const std::string stopped = container_->why_stopped();
+    const bool failed = !report_.ok() || !stopped.empty();
+    if (failed && !options_.artifacts.empty()) container_->save_artifacts(options_.artifacts);
+    if (options_.before_destroy) options_.before_destroy(*container_, failed);
+    since_ = Clock::now();
     container_->teardown();
     // A machine that ends by itself is no good, whatever the checks have said.
-    if (!stopped_.empty() && !end_is_told_) {
-      throw StoppedError(fmt::format("container '{}' had stopped before: {}", container_->name(), stopped_));
+    if (!stopped.empty() && !end_is_told_) {
+      throw StoppedError(fmt::format("container '{}' had stopped before: {}", container_->name(), stopped));
     }
+  }
+
+  void skip(const PlannedStep& planned, std::string why) {
+    add({.step = planned.step,
+         .outcome = Outcome::skipped,
+         .configured = planned.configured,
+         .detail = std::move(why)});
   }
 
   void add(StepReport report) {
@@ -175,12 +237,14 @@ class Scenario {
   }
 
   Session& session_;
-  const Profile& profile_;
+  Profile profile_;  ///< without the steps that aren't to be run
   const ScenarioOptions& options_;
+  std::vector<PlannedStep> plan_;
   ScenarioReport report_;
+  StepReport current_{};
+  Clock::time_point since_{};
   std::optional<Container> container_;
-  std::string stopped_;         ///< why the machine had ended by itself
-  bool end_is_told_ = false;    ///< an error has said so
+  bool end_is_told_ = false;    ///< an error has said why the machine had ended by itself
   std::optional<Step> failed_;  ///< the failed step that later ones need
 };
 

@@ -15,13 +15,12 @@ struct ScenarioOptions {
   bool offline = false;  ///< fetch no dependencies: take what was fetched earlier
   /// Where to save the container's logs when a step fails; empty: nowhere.
   std::filesystem::path artifacts{};
-  /// Gets the tools' output, line by line.
-  std::function<void(std::string_view line)> on_output{};
   // What they throw ends the scenario.
   std::function<void(ScenarioStep)> on_start = [](ScenarioStep) {};
   std::function<void(const StepReport&)> on_step = [](const StepReport&) {};
-  /// Called with the machine that the checks looked at, before it is destroyed.
-  std::function<void(const Container&, bool failed)> before_destroy = [](const Container&, bool) {};
+  /// Called with the machine that the checks looked at, or that failed to converge, before it is destroyed. When it is
+  /// set, there is always a machine.
+  std::function<void(const Container&, bool failed)> before_destroy{};
 };
 
 /// Takes the profile's machine through the steps of plan_steps(). The profile's matrix isn't looked at: see

@@ -180,6 +180,9 @@ Container Session::State::start(const Profile& profile, const InitChoice& init, 
       } else if (!start_options.artifacts_on_failure.empty()) {
         save_logs(*keeper, name, start_options.artifacts_on_failure);
       }
+      if (container && start_options.on_failure) {
+        start_options.on_failure(*container);
+      }
       throw;
     }
     return *std::move(container);
@@ -230,6 +233,9 @@ std::filesystem::path Session::State::converged_layer(const Profile& profile, co
       }
       if (!start_options.artifacts_on_failure.empty()) {
         container.save_artifacts(start_options.artifacts_on_failure);
+      }
+      if (start_options.on_failure) {
+        start_options.on_failure(container);
       }
       throw;
     }

@@ -25,6 +25,8 @@ struct StartOptions {
   /// Where to save what explains a container that has been created and never became ready or converged (console,
   /// journal, liblxc's log); empty: nowhere. Created when needed.
   std::filesystem::path artifacts_on_failure{};
+  /// Called with a container that has been created and never became ready or converged, before it is removed.
+  std::function<void(const Container&)> on_failure{};
   /// Converge anew, once in this session, even if a layer of the same inputs is in the store; gone with the session.
   bool fresh = false;
   /// Called when a layer is made, as each of its phases begins: "create", "prepare" (with such steps), "converge",
