@@ -157,7 +157,7 @@ std::vector<BoundAddress> listening_sockets(std::string_view table, bool is_tcp)
   constexpr unsigned kTcpListen = 0x0A;
   constexpr unsigned kUdpUnconnected = 0x07;
   std::vector<BoundAddress> sockets;
-  for (std::string_view line : split(table, '\n')) {
+  for (const std::string_view line : split(table, '\n')) {
     // "  0: 0100007F:1F90 00000000:0000 0A ..."
     std::vector<std::string_view> fields;
     for (const std::string_view field : split(line, ' ')) {

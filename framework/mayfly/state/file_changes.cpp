@@ -81,6 +81,7 @@ class FileComparison {
       }
     }
     std::vector<StateChange> changes;
+    changes.reserve(changes_.size());
     for (auto& [path, change] : changes_) {
       changes.push_back(std::move(change));
     }

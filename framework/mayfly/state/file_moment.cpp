@@ -8,9 +8,9 @@ namespace mayfly {
 namespace {
 
 /// Longer texts aren't kept for a diff.
-constexpr std::size_t kTextLimit = 64 * 1024;
+constexpr std::size_t kTextLimit = std::size_t{64} << 10;
 /// Nor are more than these together. Paths come in order: /etc before /usr.
-constexpr std::size_t kTextsLimit = 32 * 1024 * 1024;
+constexpr std::size_t kTextsLimit = std::size_t{32} << 20;
 
 /// Where the kernel's file systems are mounted; what is beneath those mounts isn't seen in the container.
 constexpr std::array<std::string_view, 3> kMountPoints{"/dev", "/proc", "/sys"};
@@ -60,8 +60,9 @@ void FileMoment::index(const RootTree& upper, const RootTree& merged) {
     } else if (!is_mount_point(path)) {
       written.hides_lower = upper.is_opaque(path);
       std::vector<std::string> names = upper.names(path);
-      for (auto name = names.rbegin(); name != names.rend(); ++name) {
-        pending.push_back(child_path(path, *name));
+      std::reverse(names.begin(), names.end());  // the first is to be the next
+      for (const std::string& name : names) {
+        pending.push_back(child_path(path, name));
       }
     }
     written_.emplace(path, std::move(written));

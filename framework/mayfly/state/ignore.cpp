@@ -1,28 +1,12 @@
 #include "mayfly/state/ignore.h"
 
 #include <algorithm>
-#include <functional>
 #include <set>
 #include <utility>
 
+#include "mayfly/state/set_aside.h"
+
 namespace mayfly {
-namespace {
-
-/// Moves the changes for which `reason_of` gives a reason.
-StateDiff without(StateDiff diff, const std::function<std::string(const StateChange&)>& reason_of) {
-  std::vector<StateChange> kept;
-  for (StateChange& change : diff.changes) {
-    if (std::string reason = reason_of(change); !reason.empty()) {
-      diff.ignored.push_back({std::move(change), std::move(reason)});
-    } else {
-      kept.push_back(std::move(change));
-    }
-  }
-  diff.changes = std::move(kept);
-  return diff;
-}
-
-}  // namespace
 
 const std::vector<IgnoreRule>& default_ignore_rules() {
   using enum ResourceKind;
@@ -62,7 +46,7 @@ const std::vector<IgnoreRule>& default_ignore_rules() {
 }
 
 StateDiff ignoring(StateDiff diff, const std::vector<IgnoreRule>& rules) {
-  return without(std::move(diff), [&](const StateChange& change) {
+  return set_aside(std::move(diff), [&](const StateChange& change) {
     const auto rule = std::find_if(rules.begin(), rules.end(), [&](const IgnoreRule& candidate) {
       return candidate.resource == change.resource && matches_glob(change.name, candidate.pattern);
     });
@@ -75,7 +59,7 @@ StateDiff without_noise(StateDiff diff, const StateDiff& control) {
   for (const StateChange& change : control.changes) {
     noise.emplace(change.resource, change.name);
   }
-  return without(std::move(diff), [&](const StateChange& change) {
+  return set_aside(std::move(diff), [&](const StateChange& change) {
     return std::string(noise.contains({change.resource, change.name}) ? "changes by itself: seen in the control run"
                                                                       : "");
   });

@@ -91,8 +91,9 @@ MachineState MachineState::capture(const Target& target, std::shared_ptr<const R
 }
 
 MachineState MachineState::pristine(std::shared_ptr<const RootView> view) {
-  Data data{.files = FileMoment(view)};
-  read_databases(RootTree(view->lower, view->id_map), data);
+  const RootTree lower(view->lower, view->id_map);
+  Data data{.files = FileMoment(std::move(view))};
+  read_databases(lower, data);
   return MachineState(std::make_shared<const Data>(std::move(data)));
 }
 

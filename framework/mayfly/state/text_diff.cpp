@@ -110,6 +110,7 @@ std::string unified_diff(std::string_view before, std::string_view after, std::s
     return {};
   }
   std::vector<DiffLine> all;
+  all.reserve(old_lines.size() + new_middle.size());
   for (std::size_t i = 0; i < head; ++i) {
     all.push_back({' ', old_lines[i]});
   }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "mayfly/state/ignore.h"
+#include "mayfly/state/set_aside.h"
 
 namespace mayfly {
 namespace {
@@ -65,16 +66,7 @@ std::string_view reason_of(const StateChange& change, const Told& told) {
 
 StateDiff without_told_twice(StateDiff diff) {
   const Told told = told_by(diff);
-  std::vector<StateChange> kept;
-  for (StateChange& change : diff.changes) {
-    if (const std::string_view reason = reason_of(change, told); !reason.empty()) {
-      diff.ignored.push_back({std::move(change), std::string(reason)});
-    } else {
-      kept.push_back(std::move(change));
-    }
-  }
-  diff.changes = std::move(kept);
-  return diff;
+  return set_aside(std::move(diff), [&](const StateChange& change) { return std::string(reason_of(change, told)); });
 }
 
 }  // namespace mayfly
