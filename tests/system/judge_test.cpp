@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 
 #include "mayfly/judge/comparison.h"
+#include "mayfly/judge/coverage.h"
 #include "mayfly/judge/idempotence.h"
+#include "mayfly/judge/mutation.h"
 #include "mayfly/judge/prediction.h"
 #include "mayfly/session/session.h"
 #include "mayfly/support/file_io.h"
@@ -203,6 +205,50 @@ TEST_F(LyingPlaybook, EveryKindOfLieOfItsCheckModeIsFound) {
 TEST_F(LyingPlaybook, AnHonestOneHasAnHonestCheckMode) {
   const PredictionReport report = check_prediction(*session_, played("clean.yml"));
   EXPECT_TRUE(report.truthful()) << explain(report);
+}
+
+TEST_F(LyingPlaybook, WhatNeverRanIsCounted) {
+  const ConvergedMachine machine = session_->converged(played("mutants.yml"));
+  const ManifestCoverage coverage = cover({machine.first.reported}, {std::filesystem::path(MAYFLY_TEST_DIR) / "judge"});
+  EXPECT_EQ(coverage.items.size(), 8U);
+  EXPECT_EQ(coverage.covered(), 5U);
+  EXPECT_EQ(render(coverage),
+            "never ran\n"
+            "  task      Remove the old version (mutants.yml:21)            skipped once\n"
+            "  handler   Restart it (mutants.yml:28)\n"
+            "  template  templates/unused.j2\n"
+            "5 of 8 tasks, handlers and templates ran (62 %)\n");
+}
+
+TEST_F(LyingPlaybook, ATaskThatNobodyMissesSurvives) {
+  Profile profile = played("mutants.yml");
+  profile.checks =
+      parse_profile("[[check]]\nfile = { path = '/etc/app.conf', contains = 'workers' }\n", "checks", "/").checks;
+  const MutationReport report = mutate(*session_, profile, {.jobs = 2});
+  const auto mutant = [](const std::string& task, Mutant::Outcome outcome, const std::string& by) {
+    return AllOf(Field(&Mutant::task, task), Field(&Mutant::outcome, outcome), Field(&Mutant::by, HasSubstr(by)));
+  };
+  EXPECT_THAT(report.mutants,
+              ElementsAre(mutant("Write the configuration (mutants.yml:5)", Mutant::Outcome::noticed_by_check,
+                                 "file /etc/app.conf"),
+                          mutant("Make the directory (mutants.yml:9)", Mutant::Outcome::noticed_by_manifest,
+                                 "task 'Render the greeting' (mutants.yml:13) failed"),
+                          mutant("Render the greeting (mutants.yml:13)", Mutant::Outcome::survived, ""),
+                          mutant("Leave a trace (mutants.yml:17)", Mutant::Outcome::survived, "")))
+      << render(report);
+}
+
+TEST_F(Judge, MutantsNeedChecks) {
+  Profile profile = scripted("unchecked", "true");
+  profile.provision = {{.action = AnsibleStep{.playbook = "/nowhere.yml"}}};
+  try {
+    (void)mutate(*session_, profile);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "profile 'unchecked' has no checks, so nothing can notice a lost task\n"
+                 "  hint: add [[check]] tables to it");
+  }
 }
 
 TEST_F(Judge, AScriptHasNoCheckMode) {

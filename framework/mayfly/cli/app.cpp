@@ -78,6 +78,7 @@ struct CommandLine {
   std::string colour = "auto";
   RunArguments run;
   VerifyArguments verify;
+  JudgeArguments judge;
   std::vector<std::string> env;
   std::vector<std::string> steps, skip;
   std::string keep;
@@ -130,6 +131,22 @@ void add_verify(CLI::App& app, CommandLine& line) {
   command->footer(kVerifyExamples);
 }
 
+void add_judges(CLI::App& app, CommandLine& line) {
+  const auto add = [&](const char* name, const char* what) {
+    CLI::App* command = app.add_subcommand(name, what);
+    command->add_option("PROFILE", line.judge.profiles, "the machines' TOML files")->type_name("FILE...")->required();
+    command->add_option("--min", line.judge.least, "exit with 1 below this share, in per cent")
+        ->type_name("PERCENT")
+        ->check(CLI::Range(0U, 100U).description(""));
+    return command;
+  };
+  add("coverage", "Tell which tasks, handlers and templates of a manifest run on no machine");
+  add("mutate", "Leave out one task of a manifest after the other, and see whether any check notices")
+      ->add_option("-j,--jobs", line.judge.jobs, "how many converges at a time (default: 1)")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 64U).description(""));
+}
+
 void add_subcommands(CLI::App& app, CommandLine& line) {
   CLI::App* run = app.add_subcommand("run", "Run one command in a clean container");
   add_run_options(*run, line);
@@ -138,6 +155,7 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
   run->footer(kRunExamples);
 
   add_verify(app, line);
+  add_judges(app, line);
 
   CLI::App* shell = app.add_subcommand("shell", "Open a shell in a clean container");
   add_run_options(*shell, line);
@@ -205,6 +223,8 @@ int dispatch(const std::string& name, CommandLine& line) {
   }
   if (name == "shell") return shell_command(line.run);
   if (name == "verify") return verify_command(line.verify, console);
+  if (name == "coverage") return coverage_command(line.judge, console);
+  if (name == "mutate") return mutate_command(line.judge, console);
   if (name == "ps") return ps_command(line.json, console);
   if (name == "gc") return gc_command(console);
   if (name == "doctor") return doctor_command(console);

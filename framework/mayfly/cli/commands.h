@@ -45,6 +45,14 @@ struct VerifyArguments {
 /// @throws ProfileError, ProfilesError, UsageError before anything has run
 int verify_command(const VerifyArguments& arguments, const Console& console);
 
+struct JudgeArguments {
+  std::vector<std::filesystem::path> profiles;
+  unsigned jobs = 1;   ///< converges at a time, of mutate
+  unsigned least = 0;  ///< per cent; less fails the command
+};
+int coverage_command(const JudgeArguments& arguments, const Console& console);
+int mutate_command(const JudgeArguments& arguments, const Console& console);
+
 int ps_command(bool as_json, const Console& console);
 int gc_command(const Console& console);
 int doctor_command(const Console& console);

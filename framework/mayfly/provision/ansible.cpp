@@ -71,6 +71,9 @@ StepOutcome run_ansible(const AnsibleStep& step, const StepContext& context) {
       .timeout = context.deadline.left() + kGrace,
       .on_output = [&](bool is_stderr, std::string_view piece) { context.lines.feed(is_stderr, piece); }};
   options.env["MAYFLY_ANSIBLE_EVENTS"] = events;
+  if (!context.without.empty()) {
+    options.env["MAYFLY_ANSIBLE_WITHOUT"] = directory / context.without;
+  }
   if (cgroup.procs_fd() >= 0) {
     options.join_cgroups = {cgroup.procs_fd()};
   }
@@ -89,6 +92,7 @@ StepOutcome run_ansible(const AnsibleStep& step, const StepContext& context) {
 
   const AnsibleRun ansible = parse_ansible_events(read_file_if_exists(events).value_or(""), directory);
   outcome.result = tally(ansible.tasks);
+  outcome.result.declared = ansible.declared;
   outcome.failure = ansible_failure(ansible, host, exit_code, context.lines.text(), directory);
   if (outcome.failure && context.deadline.passed()) {
     outcome.failure = timed_out(context.within, interrupted_task(ansible));

@@ -67,6 +67,11 @@ class Reader {
       started_[text_of(event, "id")] = {
           .name = text_of(event, "name"), .handler = flag_of(event, "handler"), .at = time_of(event, "time")};
       run_.running = name_and_place(text_of(event, "name"), place(event));
+    } else if (kind == "declared") {
+      run_.declared.push_back({.name = text_of(event, "name"),
+                               .where = place(event),
+                               .handler = flag_of(event, "handler"),
+                               .source = text_of(event, "source")});
     } else if (kind == "item_failed") {
       failed_items_[text_of(event, "id")].push_back(
           flag_of(event, "censored") ? failure_message(event)

@@ -16,6 +16,7 @@ struct AnsibleRun {
   /// In the order of the run. A failure that the playbook ignores or rescues is `ok`, or `changed` when ansible counts
   /// it so, with a message that tells.
   std::vector<TaskResult> tasks{};
+  std::vector<DeclaredTask> declared{};
   /// The final record: hosts with at least one task's result. Nothing when ansible didn't get that far.
   std::optional<std::vector<std::string>> hosts{};
   std::string unmatched_hosts{};  ///< pattern of the first play that matched no host

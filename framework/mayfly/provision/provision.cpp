@@ -15,6 +15,8 @@ ConvergeResult& ConvergeResult::operator+=(ConvergeResult other) {
   duration += other.duration;
   tasks.insert(tasks.end(), std::make_move_iterator(other.tasks.begin()), std::make_move_iterator(other.tasks.end()));
   output += other.output;
+  declared.insert(declared.end(), std::make_move_iterator(other.declared.begin()),
+                  std::make_move_iterator(other.declared.end()));
   return *this;
 }
 
@@ -46,6 +48,10 @@ bool tells_changes(const ProvisionStep& step) { return !std::holds_alternative<S
 
 bool has_check_mode(const ProvisionStep& step) { return !std::holds_alternative<ShellStep>(step.action); }
 
+bool can_leave_out_tasks(const ProvisionStep& step) {
+  return std::holds_alternative<AnsibleStep>(step.action) || std::holds_alternative<PuppetStep>(step.action);
+}
+
 ConvergeResult provision(const Target& target, const ProvisionStep& step, const ProvisionOptions& options) {
   if (options.mode == ProvisionMode::check && !has_check_mode(step)) {
     throw Error(fmt::format("{}: its tool can't tell what would change: it has no check mode", describe(step)));
@@ -54,6 +60,7 @@ ConvergeResult provision(const Target& target, const ProvisionStep& step, const 
   const auto start = Deadline::Clock::now();
   const StepContext context{.target = target,
                             .mode = options.mode,
+                            .without = options.without,
                             .lines = lines,
                             .within = step.within,
                             .deadline = Deadline::after(step.within)};

@@ -32,6 +32,15 @@ struct TaskResult {
   std::vector<std::string> predicted{};
 };
 
+/// A task or handler that a manifest has, whether it runs or not.
+struct DeclaredTask {
+  std::string name;
+  std::string where;  ///< as TaskResult::where
+  bool handler = false;
+  std::string source{};  ///< the template that it renders, as the manifest calls it; empty for other tasks
+  friend bool operator==(const DeclaredTask&, const DeclaredTask&) = default;
+};
+
 /// What a tool is asked to do.
 enum class ProvisionMode {
   converge,
@@ -47,7 +56,8 @@ struct ConvergeResult {
   int skipped = 0;
   Milliseconds duration{0};
   std::vector<TaskResult> tasks{};
-  std::string output{};  ///< the tools' own, standard output and error as they came
+  std::string output{};                  ///< the tools' own, standard output and error as they came
+  std::vector<DeclaredTask> declared{};  ///< of Ansible: all of the plays, roles and static imports
   /// Adds another step's result.
   ConvergeResult& operator+=(ConvergeResult other);
 };
@@ -65,6 +75,9 @@ class ProvisionError : public Error {
 
 struct ProvisionOptions {
   ProvisionMode mode = ProvisionMode::converge;
+  /// A task that is left out, to see who misses it: of Ansible its place ("site.yml:12"), of Puppet the resource
+  /// ("File[/etc/motd]").
+  std::string without{};
   /// Gets the tool's output, line by line, as it comes; secrets masked.
   std::function<void(std::string_view line)> on_output{};
 };
@@ -90,6 +103,9 @@ struct ProvisionOptions {
 
 /// Whether the step's tool can say what it has changed; a shell script can't.
 [[nodiscard]] bool tells_changes(const ProvisionStep& step);
+
+/// Whether one of the step's tasks can be left out: ProvisionOptions::without.
+[[nodiscard]] bool can_leave_out_tasks(const ProvisionStep& step);
 
 /// Whether the step's tool can predict (ProvisionMode::check): ansible and puppet can, shell can't.
 [[nodiscard]] bool has_check_mode(const ProvisionStep& step);

@@ -68,6 +68,11 @@ StepOutcome run_puppet(const PuppetStep& step, const StepContext& context) {
   const std::vector<std::string> module_path = copy_modules(step, target, scratch, paths);
   copy_in(target, directory, scratch / "manifest");
   paths.add(scratch / "manifest/", directory.string() + "/");
+  if (!context.without.empty()) {
+    // At the end, so that no line of the manifest moves.
+    const std::string manifest = scratch / ("manifest/" + step.manifest.filename().string());
+    write_file(target, manifest, read_file(target, manifest) + "\n" + puppet_without(context.without) + "\n");
+  }
   copy_in(target, find_shipped("puppet/lib/puppet/reports/mayfly.rb"), scratch / "lib/puppet/reports/mayfly.rb");
 
   std::vector<std::string> argv{*puppet,

@@ -33,6 +33,7 @@ class LineStream {
 struct StepContext {
   const Target& target;
   ProvisionMode mode;
+  const std::string& without;  ///< the task that is left out; empty: none
   LineStream& lines;
   Milliseconds within;
   Deadline deadline;  ///< when `within` ends

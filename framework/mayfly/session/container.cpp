@@ -155,7 +155,9 @@ Convergence Container::converge(const ConvergeOptions& options) const {
         in_context(fmt::format("converging '{}' with {}", state_->profile.name, describe(step)), [&] {
           try {
             return while_it_runs(*this, [&] {
-              return provision(state_->target, step, {.mode = options.mode, .on_output = state_->provision_output});
+              return provision(
+                  state_->target, step,
+                  {.mode = options.mode, .without = options.without, .on_output = state_->provision_output});
             });
           } catch (const ProvisionError& error) {
             if (running()) {

@@ -21,6 +21,7 @@ class Session;
 
 struct ConvergeOptions {
   ProvisionMode mode = ProvisionMode::converge;
+  std::string without{};  ///< see ProvisionOptions::without
   /// Instead of the profile's steps: another version of the manifests.
   std::optional<std::vector<ProvisionStep>> steps{};
 };

@@ -49,8 +49,19 @@ json::object from(const ConvergeResult& result) {
   for (const TaskResult& task : result.tasks) {
     tasks.push_back(from(task));
   }
-  return {{"succeeded", result.succeeded}, {"ok", result.ok},           {"changed", result.changed},
-          {"failed", result.failed},       {"skipped", result.skipped}, {"milliseconds", result.duration.count()},
+  json::array declared;
+  for (const DeclaredTask& task : result.declared) {
+    json::object object{{"name", task.name}, {"where", task.where}, {"handler", task.handler}};
+    if (!task.source.empty()) object["source"] = task.source;
+    declared.push_back(std::move(object));
+  }
+  return {{"declared", std::move(declared)},
+          {"succeeded", result.succeeded},
+          {"ok", result.ok},
+          {"changed", result.changed},
+          {"failed", result.failed},
+          {"skipped", result.skipped},
+          {"milliseconds", result.duration.count()},
           {"tasks", std::move(tasks)}};
 }
 
@@ -111,6 +122,13 @@ ConvergeResult result_from(const json::object& object) {
                         .duration = Milliseconds(integer(object, "milliseconds"))};
   for (const json::value& task : object.at("tasks").as_array()) {
     result.tasks.push_back(task_from(task.as_object()));
+  }
+  for (const json::value& value : object.at("declared").as_array()) {
+    const json::object& task = value.as_object();
+    result.declared.push_back({.name = text(task, "name"),
+                               .where = text(task, "where"),
+                               .handler = task.at("handler").as_bool(),
+                               .source = text(task, "source")});
   }
   return result;
 }

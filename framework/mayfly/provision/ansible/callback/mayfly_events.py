@@ -72,6 +72,22 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_play_start(self, play):
         hosts = play.hosts if isinstance(play.hosts, str) else ",".join(str(host) for host in play.hosts or [])
         self._write("play", name=plain(play.get_name()), hosts=plain(hosts))
+        for task in self._tasks_in(play.compile()):
+            self._declared(task)
+        for handler in self._tasks_in(list(play.handlers) + play.compile_roles_handlers()):
+            self._declared(handler, handler=True)
+
+    def _tasks_in(self, items):
+        for item in items:
+            if hasattr(item, "block"):
+                yield from self._tasks_in(item.block + item.rescue + item.always)
+            elif item.action not in ("meta", "ansible.builtin.meta", "ansible.legacy.meta"):
+                yield item
+
+    def _declared(self, task, **fields):
+        if task.action.rpartition(".")[2] == "template" and "src" in task.args:
+            fields["source"] = plain(task.args["src"])
+        self._write("declared", name=plain(task.get_name().strip()), path=plain(task.get_path() or ""), **fields)
 
     def v2_playbook_on_no_hosts_matched(self):
         self._write("no_hosts_matched")
@@ -86,6 +102,9 @@ class CallbackModule(CallbackBase):
         self._task_started(task)
 
     def _task_started(self, task, **fields):
+        if task.get_path() and task.get_path() == os.environ.get("MAYFLY_ANSIBLE_WITHOUT"):
+            # The strategy goes on with this very object: the task is skipped on every host.
+            task.when = ["false"]
         # Only now is the name templated; the results carry the raw one.
         self._write("task", id=str(task._uuid), name=plain(task.get_name().strip()), path=plain(task.get_path() or ""),
                     **fields)
