@@ -257,6 +257,22 @@ TEST_P(FilesOf, SecretsHaveNoTextDiff) {
   EXPECT_THAT(render(diff), Not(HasSubstr("sesame")));
 }
 
+TEST(StateOfAContainer, ThatHasStoppedIsAnError) {
+  test::require_root();
+  if (::testing::Test::IsSkipped() || ::testing::Test::HasFatalFailure()) {
+    return;
+  }
+  test::TestContainer container;
+  const std::shared_ptr<const RootView> view = container.root_view();
+  container.destroy();
+  try {
+    (void)MachineState::capture(container.target(), view);
+    FAIL() << "no error";
+  } catch (const StoppedError& error) {
+    EXPECT_EQ(error.message(), "container has stopped");
+  }
+}
+
 /// Debian with systemd: what files don't tell.
 class StateOfSystemd : public test::SharedContainer<StateOfSystemd> {
  public:
