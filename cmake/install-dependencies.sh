@@ -6,7 +6,7 @@ set -euo pipefail
 
 # To compile and link.
 build=(g++ cmake ninja-build pkg-config libfmt-dev libssl-dev libtomlplusplus-dev libcli11-dev libgtest-dev libgmock-dev
-  lxc-dev libseccomp-dev)
+  lxc-dev libseccomp-dev libre2-dev libcurl4-openssl-dev)
 # Host programs that profiles can ask for: Debian images, network = "nat", ansible steps.
 run=(mmdebstrap slirp4netns ansible-core)
 # What Mayfly's own tests look at the host with.

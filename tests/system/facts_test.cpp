@@ -4,6 +4,7 @@
 
 #include "mayfly/exec/command.h"
 #include "mayfly/facts/check.h"
+#include "mayfly/profile/profile.h"
 #include "mayfly/support/deadline.h"
 #include "tests/support/shared_container.h"
 
@@ -22,8 +23,9 @@ class Facts : public test::SharedContainer<Facts> {
 
  protected:
   static void sh(const std::string& script) { check(target(), {"/bin/sh", "-ec", script}); }
-  static std::vector<std::string> mismatches_of(decltype(Check::what) what) {
-    return evaluate(target(), {.what = std::move(what)}).mismatches;
+  // Of the one check of a profile.
+  static std::vector<std::string> mismatches_of(const std::string& toml) {
+    return evaluate(target(), parse_profile("check = [{ " + toml + " }]", "x.toml", "/").checks.at(0)).mismatches;
   }
 };
 
@@ -101,27 +103,122 @@ TEST_F(Facts, FailedServiceBringsItsLog) {
 }
 
 TEST_F(Facts, ChecksThatHold) {
-  EXPECT_THAT(mismatches_of(ServiceCheck{.name = "dbus", .running = true}), IsEmpty());
-  EXPECT_THAT(mismatches_of(PortCheck{.number = 4, .listening = false}), IsEmpty());
-  EXPECT_THAT(mismatches_of(FileCheck{.path = "/etc/hostname", .mode = 0644U, .contains = "facts"}), IsEmpty());
-  EXPECT_THAT(mismatches_of(PackageCheck{.name = "python3"}), IsEmpty());
-  EXPECT_THAT(mismatches_of(UserCheck{.name = "root", .uid = 0U, .groups = {"root"}}), IsEmpty());
-  EXPECT_THAT(mismatches_of(CommandCheck{.argv = {"hostname"}, .stdout_contains = "facts"}), IsEmpty());
+  sh("mkdir -p /srv/dir; ln -sfn ../srv/dir /srv/linked; touch /srv/dir/inner");
+  for (const char* check : {
+           "service = 'dbus'",
+           "service = { name = 'dbus', enabled = false, enabled_state = 'static', state = 'active' }",
+           "port = { number = 4, listening = false }",
+           "file = { path = '/etc/hostname', mode = '0644', contains = 'facts', type = 'file', size = { gt = 1 } }",
+           "file = { path = '/etc/hostname', content = { or = ['x', { matches = '^fa.ts$' }] } }",
+           "file = { path = '/etc/hostname', "
+           "sha256 = 'd215cf1df8480e3200b15568a379e782b2d2b0a2bc05e512b0431cad8304eb44' }",
+           "directory = { path = '/srv/dir', owner = 'root' }",
+           "directory = { path = '/etc/hostname', exists = false }",
+           "link = { path = '/srv/linked', target = '../srv/dir', resolved = '/srv/dir' }",
+           "package = { name = 'python3', version = { ge = '3.9', lt = '4' }, held = false }",
+           "user = { name = 'root', uid = 0, groups = ['root'], home = '/root' }",
+           "group = { name = 'root', gid = 0 }",
+           "command = { argv = ['hostname'], stdout_contains = 'facts' }",
+           "command = { argv = ['id', '-un'], user = 'nobody', stdout = { starts_with = 'nobody' } }",
+           "process = { name = 'systemd-journald', count = 1, user = 'root', args = { matches = 'journald$' } }",
+           "process = { name = 'nosuch', running = false }",
+           "mount = { path = '/dev/shm', fstype = 'tmpfs', options = ['rw'] }",
+           "mount = { path = '/srv', exists = false }",
+           "sysctl = { name = 'net.ipv4.ip_forward', value = { or = [0, 1] } }",
+           "sysctl = { name = 'kernel.hostname', value = 'facts' }",
+           "sysctl = { name = 'no.such', exists = false }",
+           "interface = { name = 'lo', up = true, addresses = ['127.0.0.1/8'], mtu = 65536 }",
+           "interface = { name = 'eth7', exists = false }",
+           "kernel_parameter = { name = 'no.such', exists = false }",
+           "dns = { name = 'localhost', answers = '127.0.0.1' }",
+           "dns = { name = 'facts' }",
+       }) {
+    EXPECT_THAT(mismatches_of(check), IsEmpty()) << check;
+  }
 }
 
 TEST_F(Facts, CommandChecksSeeTheProfilesEnvironment) {
-  const Check check{.what = CommandCheck{.argv = {"printenv", "ROLE"}, .stdout_contains = "web"}};
+  const Check check =
+      parse_profile("check = [{ command = { argv = ['printenv', 'ROLE'], stdout_contains = 'web' } }]", "x", "/")
+          .checks.at(0);
   EXPECT_THAT(evaluate(target(), check, {{"ROLE", "web"}}).mismatches, IsEmpty());
   EXPECT_FALSE(evaluate(target(), check).ok());
 }
 
 TEST_F(Facts, ChecksThatDont) {
-  EXPECT_THAT(mismatches_of(ServiceCheck{.name = "nosuch", .running = true}), ElementsAre("there is no such service"));
-  EXPECT_THAT(mismatches_of(PortCheck{.number = 4}), ElementsAre("listening: expected true, is false"));
-  EXPECT_THAT(mismatches_of(FileCheck{.path = "/etc/hostname", .mode = 0600U}),
+  EXPECT_THAT(mismatches_of("service = 'nosuch'"), ElementsAre("there is no such service"));
+  EXPECT_THAT(mismatches_of("port = 4"), ElementsAre("listening: expected true, is false"));
+  EXPECT_THAT(mismatches_of("file = { path = '/etc/hostname', mode = '0600', contains = 'fact' }"),
               ElementsAre("mode: expected 0600, is 0644"));
-  EXPECT_THAT(mismatches_of(CommandCheck{.argv = {"cat", "/nowhere"}}),
+  EXPECT_THAT(mismatches_of("command = ['cat', '/nowhere']"),
               ElementsAre(StartsWith("exit code: expected 0, is 1: cat: /nowhere")));
+  EXPECT_THAT(mismatches_of("directory = '/etc/hostname'"), ElementsAre("there is no such directory"));
+  EXPECT_THAT(mismatches_of("mount = '/srv'"), ElementsAre("there is no such mount"));
+  EXPECT_THAT(mismatches_of("sysctl = { name = 'kernel.hostname', value = 'web' }"),
+              ElementsAre("value: expected 'web', is 'facts'"));
+  EXPECT_THAT(mismatches_of("process = 'nosuch'"), ElementsAre("running: expected true, is false"));
+  EXPECT_THAT(mismatches_of("interface = { name = 'lo', mtu = 1 }"), ElementsAre("mtu: expected 1, is 65536"));
+  EXPECT_THAT(mismatches_of("dns = { name = 'x.test', server = '127.0.0.1' }"),
+              ElementsAre("resolves: expected true, is false (no answer from 127.0.0.1)"));
+}
+
+TEST_F(Facts, ServersAreAskedInTheContainersNetwork) {
+  sh("mkdir -p /srv/www; echo 'It works' > /srv/www/index.html; "
+     "systemd-run --unit=www -p Type=exec python3 -m http.server 8090 --bind 127.0.0.1 -d /srv/www");
+  EXPECT_THAT(mismatches_of("http = { url = 'http://localhost:8090/', status = 200, body = { contains = 'It works' }, "
+                            "headers = { matches = '^Content-type: text/html' } }, within = '20s'"),
+              IsEmpty());
+  EXPECT_THAT(mismatches_of("http = 'http://127.0.0.1:8090/none'"),
+              ElementsAre(StartsWith("status: expected 200, is 404; its body begins with\n    1 | ")));
+  EXPECT_THAT(mismatches_of("http = { url = 'http://localhost:8091/' }"),
+              ElementsAre(HasSubstr("answers: expected true, is false (Failed to connect to localhost")));
+  EXPECT_THAT(mismatches_of("http = { url = 'http://localhost:8091/', answers = false }"), IsEmpty());
+}
+
+// Answers every query with 192.0.2.7, over UDP.
+constexpr const char* kDnsServer = R"(
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('127.0.0.1', 53))
+while True:
+    q, peer = s.recvfrom(512)
+    end = 12
+    while q[end]: end += q[end] + 1
+    question = q[12:end + 5]
+    a = question[-4:-2] == b'\0\1'
+    missing = q[13:14] == b'n'
+    s.sendto(q[:2] + (b'\x81\x83' if missing else b'\x81\x80') + b'\0\1\0' + bytes([1 if a and not missing else 0]) + b'\0\0\0\0' + question +
+             (b'\xc0\x0c\0\1\0\1\0\0\0\5\0\4\xc0\0\2\7' if a and not missing else b''), peer)
+)";
+
+TEST_F(Facts, NamesAreResolvedByTheContainersServers) {
+  write_file(target(), "/srv/dns.py", kDnsServer);
+  sh("systemd-run --unit=dnsd -p Type=exec python3 /srv/dns.py; "
+     "rm -f /etc/resolv.conf; echo 'nameserver 127.0.0.1' > /etc/resolv.conf");
+  EXPECT_THAT(mismatches_of("dns = { name = 'web.test', answers = { equals = ['192.0.2.7'] } }, within = '20s'"),
+              IsEmpty());
+  EXPECT_THAT(mismatches_of("dns = { name = 'none.test' }"),
+              ElementsAre("resolves: expected true, is false (no such name)"));
+  EXPECT_THAT(mismatches_of("dns = { name = 'web.test', type = 'AAAA' }"),
+              ElementsAre("resolves: expected true, is false (no records)"));
+}
+
+TEST_F(Facts, CronReadsSystemAndUserTables) {
+  sh("mkdir -p /etc/cron.d /var/spool/cron/crontabs; echo '0 3 * * * nobody /srv/backup --all' > /etc/cron.d/backup; "
+     "echo '0 4 * * * nobody /srv/backup --never' > /etc/cron.d/backup.off; "
+     "echo '@daily /srv/report' > /var/spool/cron/crontabs/www-data");
+  EXPECT_THAT(mismatches_of("cron = { command = '/srv/backup', schedule = '0 3 * * *', user = 'nobody', count = 1 }"),
+              IsEmpty());
+  EXPECT_THAT(mismatches_of("cron = { command = '/srv/report', schedule = '@daily', user = 'root' }"),
+              ElementsAre("user: expected to contain 'root', is 'www-data'"));
+  EXPECT_THAT(mismatches_of("cron = '/srv/none'"), ElementsAre("there is no such cron entry"));
+}
+
+TEST_F(Facts, WithinWaitsForWhatComes) {
+  sh("rm -f /srv/late; systemd-run sh -c 'sleep 0.3; touch /srv/late'");
+  EXPECT_THAT(mismatches_of("file = '/srv/late', within = '20s'"), IsEmpty());
+  EXPECT_THAT(mismatches_of("file = '/srv/never', within = '50ms'"),
+              ElementsAre("there is no such file", "it was tried again for 50ms"));
 }
 
 // Debian without systemd: Mayfly's own init runs.

@@ -16,6 +16,7 @@ namespace {
 
 using std::chrono::minutes;
 using std::chrono::seconds;
+using Operator = Expectation::Operator;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::Field;
@@ -178,35 +179,94 @@ user = { name = "www", uid = 33, shell = "/bin/sh", home = "/var/www", groups = 
 [[check]]
 command = { argv = ["nginx", "-t"], exit_code = 1, stdout_contains = "ok" }
 )");
+  const auto equal_to = [](auto value) { return Expectation{.value = value}; };
+  const auto containing = [](const char* text) {
+    return Expectation{.op = Operator::contains, .value = std::string(text)};
+  };
   EXPECT_THAT(
       profile.checks,
       ElementsAre(
-          Check{ServiceCheck{.name = "nginx", .running = true, .enabled = false}, 1},
-          Check{PortCheck{.number = 80, .listening = false}, 3},
-          Check{FileCheck{.path = "/etc/motd", .mode = 0644, .owner = "root", .group = "adm", .contains = "hi"}, 5},
-          Check{PackageCheck{.name = "nginx", .version = "1.22"}, 7},
-          Check{UserCheck{.name = "www", .uid = 33, .shell = "/bin/sh", .home = "/var/www", .groups = {"adm"}}, 9},
-          Check{CommandCheck{.argv = {"nginx", "-t"}, .exit_code = 1, .stdout_contains = "ok"}, 11}));
+          Check{.resource = Resource::service,
+                .subject = "nginx",
+                .demands = {{"running", equal_to(true)}, {"enabled", equal_to(false)}},
+                .line = 1},
+          Check{.resource = Resource::port, .subject = "80", .demands = {{"listening", equal_to(false)}}, .line = 3},
+          Check{.resource = Resource::file,
+                .subject = "/etc/motd",
+                .demands = {{"mode", equal_to(std::int64_t{0644})},
+                            {"owner", equal_to(std::string("root"))},
+                            {"group", equal_to(std::string("adm"))},
+                            {"content", containing("hi")}},
+                .line = 5},
+          Check{.resource = Resource::package,
+                .subject = "nginx",
+                .demands = {{"installed", equal_to(true)}, {"version", equal_to(std::string("1.22"))}},
+                .line = 7},
+          Check{.resource = Resource::user,
+                .subject = "www",
+                .demands = {{"exists", equal_to(true)},
+                            {"uid", equal_to(std::int64_t{33})},
+                            {"shell", equal_to(std::string("/bin/sh"))},
+                            {"home", equal_to(std::string("/var/www"))},
+                            {"groups", {.op = Operator::has_element, .inner = {equal_to(std::string("adm"))}}}},
+                .line = 9},
+          Check{.resource = Resource::command,
+                .argv = {"nginx", "-t"},
+                .demands = {{"exit_code", equal_to(std::int64_t{1})}, {"stdout", containing("ok")}},
+                .line = 11}));
 }
 
 TEST(ParseProfile, TakesShortFormsOfChecks) {
-  EXPECT_THAT(
-      parse("check = [{ service = \"nginx\" }, { port = 80 }, { file = \"/etc/motd\" }, { package = \"nginx\" },"
-            "{ user = \"www\" }, { command = [\"true\"] }]")
-          .checks,
-      ElementsAre(Check{ServiceCheck{.name = "nginx", .running = true}, 1}, Check{PortCheck{.number = 80}, 1},
-                  Check{FileCheck{.path = "/etc/motd", .exists = true}, 1}, Check{PackageCheck{.name = "nginx"}, 1},
-                  Check{UserCheck{.name = "www"}, 1}, Check{CommandCheck{.argv = {"true"}}, 1}));
+  const auto demand_of = [](const std::string& check) {
+    const Profile profile = parse("check = [{ " + check + " }]");
+    const std::vector<Demand>& demands = profile.checks.at(0).demands;
+    std::string names;
+    for (const Demand& demand : demands) names += demand.attribute + " ";
+    return names;
+  };
+  EXPECT_EQ(demand_of("service = \"nginx\""), "running ");
+  EXPECT_EQ(demand_of("port = 80"), "listening ");
+  EXPECT_EQ(demand_of("file = \"/etc/motd\""), "exists ");
+  EXPECT_EQ(demand_of("package = \"nginx\""), "installed ");
+  EXPECT_EQ(demand_of("user = \"www\""), "exists ");
+  EXPECT_EQ(demand_of("command = [\"true\"]"), "exit_code ");
+  EXPECT_EQ(demand_of("http = \"http://localhost/\""), "answers status ");
+  EXPECT_EQ(demand_of("http = { url = \"http://localhost/\" }"), "answers ");
+}
+
+TEST(ParseProfile, ReadsOperatorsAsATree) {
+  const Profile profile = parse(
+      "[[check]]\nfile = { path = \"/x\", content = { contains = [\"a\", \"b\"], not = { matches = \"^c\" } } }\n"
+      "within = \"10s\"\ntitle = \"x is right\"\n");
+  const Check& check = profile.checks.at(0);
+  EXPECT_EQ(check.within, std::chrono::seconds(10));
+  EXPECT_EQ(check.title, "x is right");
+  const auto text = [](Operator op, const char* value) { return Expectation{.op = op, .value = std::string(value)}; };
+  const Expectation both{.op = Operator::all, .inner = {text(Operator::contains, "a"), text(Operator::contains, "b")}};
+  const Expectation no{.op = Operator::negation, .inner = {text(Operator::matches, "^c")}};
+  EXPECT_EQ(check.demands, (std::vector<Demand>{{"content", {.op = Operator::all, .inner = {both, no}}}}));
+}
+
+TEST(ParseProfile, ReadsHowToLook) {
+  const Profile profile = parse(
+      "[[check]]\nport = { number = 53, protocol = \"udp\" }\n"
+      "[[check]]\nhttp = { url = \"https://x/\", verify_tls = false, timeout = \"2s\", request_headers = [\"A: b\"] "
+      "}\n");
+  using Options = std::map<std::string, Value>;
+  EXPECT_EQ(profile.checks.at(0).options, (Options{{"protocol", std::string("udp")}}));
+  EXPECT_EQ(profile.checks.at(1).options, (Options{{"verify_tls", false},
+                                                   {"timeout", std::int64_t{2000}},
+                                                   {"request_headers", std::vector<std::string>{"A: b"}}}));
 }
 
 TEST(ParseProfile, ReadsModesInBothForms) {
   const auto mode_of = [](std::string_view mode) {
     const Profile profile = parse("[[check]]\nfile = { path = \"/x\", mode = " + std::string(mode) + " }");
-    return std::get<FileCheck>(profile.checks.at(0).what).mode;
+    return std::get<std::int64_t>(profile.checks.at(0).demands.at(0).expected.value);
   };
-  EXPECT_THAT(mode_of("\"0644\""), Optional(0644U));
-  EXPECT_THAT(mode_of("\"755\""), Optional(0755U));
-  EXPECT_THAT(mode_of("0o4755"), Optional(04755U));
+  EXPECT_EQ(mode_of("\"0644\""), 0644);
+  EXPECT_EQ(mode_of("\"755\""), 0755);
+  EXPECT_EQ(mode_of("0o4755"), 04755);
 }
 
 TEST(ParseProfile, MakesAHostNameOfTheFileName) {

@@ -129,7 +129,7 @@ TEST(ConvergeKey, IgnoresWhatTheConvergedMachineDoesNotDependOn) {
   const Profile profile = shell_profile("a");
   Profile other = profile;
   other.limits.memory = Bytes{1 << 20};
-  other.checks.push_back({.what = PortCheck{.number = 80}});
+  other.checks.push_back({.resource = Resource::port, .subject = "80"});
   other.init.within = std::chrono::seconds(1);
   EXPECT_EQ(key_of(profile), key_of(other));
 }

@@ -8,10 +8,12 @@
 #include "mayfly/support/error.h"
 #include "mayfly/support/log.h"
 #include "mayfly/support/paths.h"
+#include "mayfly/support/pattern.h"
 #include "mayfly/support/sha256.h"
 #include "mayfly/support/unique_fd.h"
 #include "mayfly/support/units.h"
 #include "mayfly/support/utf8.h"
+#include "mayfly/support/version.h"
 
 namespace mayfly {
 namespace {
@@ -266,6 +268,47 @@ TEST(Utf8, FirstCharacter) {
        {"", "\x80", "\xC3", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xFF"}) {
     EXPECT_EQ(first_character(invalid).length, 0U);
   }
+}
+
+TEST(CompareDebianVersions, FollowsDpkg) {
+  const auto less = [](std::string_view a, std::string_view b) {
+    return compare_debian_versions(a, b) < 0 && compare_debian_versions(b, a) > 0;
+  };
+  EXPECT_TRUE(less("1.9", "1.10"));
+  EXPECT_TRUE(less("1.0~rc1", "1.0"));
+  EXPECT_TRUE(less("1.0", "1.0-1"));
+  EXPECT_TRUE(less("1.0-1", "1.0-1+b1"));
+  EXPECT_TRUE(less("2.0", "1:1.0"));
+  EXPECT_TRUE(less("1.0a", "1.0+"));
+  EXPECT_TRUE(less("1.22.1-9", "1.22.1-9+deb12u2"));
+  EXPECT_EQ(compare_debian_versions("1.0", "1.00"), 0);
+  EXPECT_EQ(compare_debian_versions("0:1", "1"), 0);
+}
+
+TEST(CompareSemanticVersions, FollowsSemver) {
+  EXPECT_LT(compare_semantic_versions("1.9.0", "1.10.0"), 0);
+  EXPECT_LT(compare_semantic_versions("1.0.0-rc.1", "1.0.0"), 0);
+  EXPECT_LT(compare_semantic_versions("1.0.0-alpha.2", "1.0.0-alpha.10"), 0);
+  EXPECT_LT(compare_semantic_versions("1.0.0-1", "1.0.0-a"), 0);
+  EXPECT_EQ(compare_semantic_versions("v1.2", "1.2.0+build"), 0);
+  EXPECT_THROW(static_cast<void>(compare_semantic_versions("abc", "1")), Error);
+}
+
+TEST(VersionRange, NeedsAllItsParts) {
+  const VersionRange range(VersionScheme::semantic, ">= 1.2, < 2");
+  EXPECT_TRUE(range.contains("1.2.0\n"));
+  EXPECT_FALSE(range.contains("2.0.0"));
+  EXPECT_FALSE(range.contains("nginx"));
+  EXPECT_TRUE(VersionRange(VersionScheme::semantic, "^1.2").contains("1.9.9"));
+  EXPECT_FALSE(VersionRange(VersionScheme::semantic, "~1.2").contains("1.3.0"));
+  EXPECT_TRUE(VersionRange(VersionScheme::debian, ">= 1:1").contains("1:1.0"));
+  EXPECT_FALSE(VersionRange(VersionScheme::debian, "!= 1.0").contains("1.0"));
+}
+
+TEST(Pattern, MatchesAtLines) {
+  EXPECT_TRUE(Pattern("^b$").found_in("a\nb\nc\n"));
+  EXPECT_FALSE(Pattern("^c").found_in("a\nbc\n"));
+  EXPECT_THROW(Pattern("[a"), Error);
 }
 
 }  // namespace

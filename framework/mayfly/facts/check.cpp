@@ -1,42 +1,39 @@
 #include "mayfly/facts/check.h"
 
+#include <poll.h>
+
+#include <algorithm>
+
 #include "mayfly/facts/mismatches.h"
+#include "mayfly/facts/observe.h"
+#include "mayfly/support/deadline.h"
 
 namespace mayfly {
 namespace {
 
-// A command that hangs must not hang the report.
-constexpr Milliseconds kCommandWithin{60'000};
+constexpr Milliseconds kFirstPause{20};
+constexpr Milliseconds kLongestPause{200};
 
-struct Evaluate {
-  const Target& target;
-  const std::map<std::string, std::string>& env;
-
-  std::vector<std::string> operator()(const ServiceCheck& check) const {
-    return mismatches(check, service(target, check.name));
-  }
-  std::vector<std::string> operator()(const PortCheck& check) const {
-    return mismatches(check, port(target, check.number));
-  }
-  std::vector<std::string> operator()(const FileCheck& check) const {
-    const FileFact fact = file(target, check.path);
-    return mismatches(check, fact, check.contains && fact.exists() ? std::optional(fact.content()) : std::nullopt);
-  }
-  std::vector<std::string> operator()(const PackageCheck& check) const {
-    return mismatches(check, package(target, check.name));
-  }
-  std::vector<std::string> operator()(const UserCheck& check) const {
-    return mismatches(check, user(target, check.name));
-  }
-  std::vector<std::string> operator()(const CommandCheck& check) const {
-    return mismatches(check, run(target, check.argv, {.env = env, .timeout = kCommandWithin}));
-  }
-};
+// Until the container dies, at most.
+void pause(const Target& target, Milliseconds duration) {
+  pollfd dead{.fd = target.init_pidfd(), .events = POLLIN, .revents = 0};
+  ::poll(&dead, 1, static_cast<int>(duration.count()));
+}
 
 }  // namespace
 
 CheckResult evaluate(const Target& target, const Check& check, const std::map<std::string, std::string>& env) {
-  return {.title = title_of(check), .mismatches = std::visit(Evaluate{target, env}, check.what)};
+  CheckResult result{.title = title_of(check)};
+  const Deadline deadline = Deadline::after(check.within.value_or(Milliseconds(0)));
+  for (Milliseconds wait = kFirstPause;; wait = std::min(wait * 2, kLongestPause)) {
+    result.mismatches = mismatches(check, observe(target, check, env));
+    if (result.ok() || deadline.passed()) break;
+    pause(target, std::min(wait, deadline.left()));
+  }
+  if (!result.ok() && check.within) {
+    result.mismatches.push_back("it was tried again for " + to_string(*check.within));
+  }
+  return result;
 }
 
 }  // namespace mayfly

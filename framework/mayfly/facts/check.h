@@ -16,7 +16,7 @@ struct CheckResult {
   [[nodiscard]] bool ok() const noexcept { return mismatches.empty(); }
 };
 
-/// Looks whether a check holds in the container now.
+/// Looks whether a check holds in the container; one with `within` is tried again until it does, or the time is over.
 /// @param env for command checks, as ExecOptions::env: a profile's `env`
 [[nodiscard]] CheckResult evaluate(const Target& target, const Check& check,
                                    const std::map<std::string, std::string>& env = {});

@@ -147,6 +147,7 @@ PackageFact find_package(std::string_view status, std::string_view name) {
     if (control_field(paragraph, "Status").ends_with(" ok installed")) {
       package.installed = true;
       package.version = control_field(paragraph, "Version");
+      package.held = control_field(paragraph, "Status").starts_with("hold ");
       break;
     }
   }

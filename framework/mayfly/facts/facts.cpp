@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "mayfly/exec/command.h"
 #include "mayfly/facts/databases.h"
 #include "mayfly/support/file_io.h"
@@ -66,6 +68,34 @@ FileFact file(const Target& target, const std::string& path) {
     fact.group = name_of_id(text_or_nothing(target, "/etc/group"), fact.status->gid);
   }
   return fact;
+}
+
+std::string resolved_path(const Target& target, const std::string& path) {
+  constexpr int kMostLinks = 40;  // the kernel's own limit (path_resolution(7))
+  std::filesystem::path left = path;
+  for (int links = 0; links < kMostLinks; ++links) {
+    std::filesystem::path resolved = "/";
+    bool changed = false;
+    for (auto part = left.begin(); part != left.end() && !changed; ++part) {
+      if (*part == "/" || *part == "." || part->empty()) continue;
+      if (*part == "..") {
+        resolved = resolved.parent_path();
+        continue;
+      }
+      const auto status = file_status(target, resolved / *part, false);
+      if (!status) return {};
+      if (!S_ISLNK(status->mode)) {
+        resolved /= *part;
+        continue;
+      }
+      resolved /= status->symlink_target;  // an absolute one replaces what is before it
+      for (auto rest = std::next(part); rest != left.end(); ++rest) resolved /= *rest;
+      changed = true;
+    }
+    if (!changed) return resolved;
+    left = resolved;
+  }
+  return {};
 }
 
 UserFact user(const Target& target, const std::string& name) {

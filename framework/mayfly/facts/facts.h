@@ -31,6 +31,7 @@ struct PackageFact {
   std::string name;
   bool installed = false;
   std::string version;
+  bool held = false;  ///< `apt-mark hold`
 };
 [[nodiscard]] PackageFact package(const Target& target, const std::string& name);
 
@@ -45,6 +46,8 @@ struct FileFact {
   [[nodiscard]] std::string content() const { return read(); }
 };
 [[nodiscard]] FileFact file(const Target& target, const std::string& path);
+/// Where a path leads to with all its symlinks followed, as realpath(1) has it; empty when that isn't there.
+[[nodiscard]] std::string resolved_path(const Target& target, const std::string& path);
 
 struct UserFact {
   std::string name;

@@ -1,69 +1,53 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
+
+#include "mayfly/profile/expectation.h"
+#include "mayfly/support/units.h"
 
 namespace mayfly {
 
-/// `[[check]] service = {...}`. In every check, what isn't set isn't looked at.
-struct ServiceCheck {
-  std::string name;
-  std::optional<bool> running{};
-  std::optional<bool> enabled{};
-  friend bool operator==(const ServiceCheck&, const ServiceCheck&) = default;
+/// What a check looks at; resources.h has each one's attributes.
+enum class Resource {
+  service,
+  port,
+  file,
+  directory,
+  link,
+  package,
+  user,
+  group,
+  command,
+  process,
+  mount,
+  sysctl,
+  interface,
+  http,
+  dns,
+  kernel_parameter,
+  cron,
 };
 
-/// `[[check]] port = {...}`
-struct PortCheck {
-  int number = 0;
-  bool listening = true;
-  friend bool operator==(const PortCheck&, const PortCheck&) = default;
+/// One attribute and what it has to be.
+struct Demand {
+  std::string attribute;
+  Expectation expected;
+  friend bool operator==(const Demand&, const Demand&) = default;
 };
 
-/// `[[check]] file = {...}`
-struct FileCheck {
-  std::string path;
-  std::optional<bool> exists{};
-  std::optional<unsigned> mode{};
-  std::optional<std::string> owner{};
-  std::optional<std::string> group{};
-  std::optional<std::string> contains{};
-  friend bool operator==(const FileCheck&, const FileCheck&) = default;
-};
-
-/// `[[check]] package = {...}`
-struct PackageCheck {
-  std::string name;
-  bool installed = true;
-  std::optional<std::string> version{};
-  friend bool operator==(const PackageCheck&, const PackageCheck&) = default;
-};
-
-/// `[[check]] user = {...}`
-struct UserCheck {
-  std::string name;
-  bool exists = true;
-  std::optional<unsigned> uid{};
-  std::optional<std::string> shell{};
-  std::optional<std::string> home{};
-  std::vector<std::string> groups{};
-  friend bool operator==(const UserCheck&, const UserCheck&) = default;
-};
-
-/// `[[check]] command = {...}`
-struct CommandCheck {
-  std::vector<std::string> argv;
-  int exit_code = 0;
-  std::optional<std::string> stdout_contains{};
-  friend bool operator==(const CommandCheck&, const CommandCheck&) = default;
-};
-
-/// What has to be true in a container, for those who write no C++.
+/// What has to be true in a container, for those who write no C++: `[[check]]`.
 struct Check {
-  std::variant<ServiceCheck, PortCheck, FileCheck, PackageCheck, UserCheck, CommandCheck> what;
-  int line = 0;  ///< in the profile, for reports
+  Resource resource = Resource::file;
+  std::string subject{};                   ///< "nginx", "/etc/motd", "80"; a command as a shell would be given it
+  std::vector<std::string> argv{};         ///< of a command
+  std::map<std::string, Value> options{};  ///< how to look: { "protocol": "udp" }
+  std::vector<Demand> demands{};           ///< in the order of the profile
+  std::string title{};                     ///< empty: made from the rest
+  std::optional<Milliseconds> within{};    ///< tried again until it holds, so long
+  int line = 0;                            ///< in its file, for reports
   friend bool operator==(const Check&, const Check&) = default;
 };
 

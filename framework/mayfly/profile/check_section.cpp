@@ -1,8 +1,10 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <array>
-#include <limits>
+#include <algorithm>
 
+#include "mayfly/profile/expectation_section.h"
+#include "mayfly/profile/resources.h"
 #include "mayfly/profile/sections.h"
 #include "mayfly/profile/values.h"
 
@@ -10,130 +12,204 @@ namespace mayfly {
 namespace {
 
 using Kind = DocumentNode::Kind;
-// The greatest one means "nobody" to the kernel: chown(2) takes it for "leave as it is".
-constexpr std::int64_t kMostUid = std::int64_t{std::numeric_limits<std::uint32_t>::max()} - 1;
-constexpr auto kReadUid = read_integer_in<unsigned, 0, kMostUid>;
+using Operator = Expectation::Operator;
 
-constexpr Schema<ServiceCheck, 3> kService{
-    .title = "'service'",
-    .fields = {{{"name", into<ServiceCheck, &ServiceCheck::name, read_word>, Need::required},
-                {"running", into<ServiceCheck, &ServiceCheck::running, read_boolean>},
-                {"enabled", into<ServiceCheck, &ServiceCheck::enabled, read_boolean>}}},
-    .shorthand = "name"};
+// Older and shorter words: `contains = "x"` for `content = { contains = "x" }`.
+struct Alias {
+  Resource resource;
+  std::string_view key, attribute;
+};
+constexpr std::array<Alias, 2> kAliases{
+    {{Resource::file, "contains", "content"}, {Resource::command, "stdout_contains", "stdout"}}};
 
-constexpr Schema<PortCheck, 2> kPort{
-    .title = "'port'",
-    .fields = {{{"number", into<PortCheck, &PortCheck::number, read_integer_in<int, 1, 65535>>, Need::required},
-                {"listening", into<PortCheck, &PortCheck::listening, read_boolean>}}},
-    .shorthand = "number"};
+std::vector<std::string_view> keys_of(const ResourceSpec& spec) {
+  std::vector<std::string_view> keys{spec.subject};
+  for (const Attribute& attribute : spec.attributes) keys.push_back(attribute.name);
+  for (const CheckOption& option : spec.options) keys.push_back(option.name);
+  for (const Alias& alias : kAliases) {
+    if (alias.resource == spec.resource) keys.push_back(alias.key);
+  }
+  return keys;
+}
 
-constexpr Schema<FileCheck, 6> kFile{
-    .title = "'file'",
-    .fields = {{{"path", into<FileCheck, &FileCheck::path, read_absolute_path>, Need::required},
-                {"exists", into<FileCheck, &FileCheck::exists, read_boolean>},
-                {"mode", into<FileCheck, &FileCheck::mode, read_mode>},
-                {"owner", into<FileCheck, &FileCheck::owner, read_word>},
-                {"group", into<FileCheck, &FileCheck::group, read_word>},
-                {"contains", into<FileCheck, &FileCheck::contains, read_text>}}},
-    .shorthand = "path"};
+class CheckReader {
+ public:
+  CheckReader(Reader& reader, const ResourceSpec& spec, Check& check) : reader_(reader), spec_(spec), check_(check) {
+    check_.resource = spec.resource;
+  }
 
-constexpr Schema<PackageCheck, 3> kPackage{
-    .title = "'package'",
-    .fields = {{{"name", into<PackageCheck, &PackageCheck::name, read_word>, Need::required},
-                {"installed", into<PackageCheck, &PackageCheck::installed, read_boolean>},
-                {"version", into<PackageCheck, &PackageCheck::version, read_word>}}},
-    .shorthand = "name"};
+  void read(const DocumentNode& node) {
+    if (node.kind != Kind::table) {
+      subject(spec_.name, node);
+      imply(true);
+      return;
+    }
+    std::vector<Key> keys;
+    for (const std::string_view key : keys_of(spec_)) {
+      keys.push_back({key, key == spec_.subject ? Need::required : Need::optional});
+    }
+    reader_.check_keys(fmt::format("'{}'", spec_.name), node, keys);
+    for (const DocumentEntry& entry : node.entries) read_entry(entry);
+    refuse_beside_absence(node);
+    const bool written = std::any_of(node.entries.begin(), node.entries.end(),
+                                     [&](const DocumentEntry& entry) { return entry.key != spec_.subject; });
+    if (!written && check_.demands.empty() && !implies_something()) {
+      if (node.find(spec_.subject) != nullptr) {
+        std::vector<std::string_view> names;
+        for (const Attribute& attribute : spec_.attributes) names.push_back(attribute.name);
+        reader_.error(node.place, "this check looks at nothing", fmt::format("add one of {}", fmt::join(names, ", ")));
+      }
+    }
+    imply(false);
+  }
 
-constexpr Schema<UserCheck, 6> kUser{.title = "'user'",
-                                     .fields = {{{"name", into<UserCheck, &UserCheck::name, read_word>, Need::required},
-                                                 {"exists", into<UserCheck, &UserCheck::exists, read_boolean>},
-                                                 {"uid", into<UserCheck, &UserCheck::uid, kReadUid>},
-                                                 {"shell", into<UserCheck, &UserCheck::shell, read_absolute_path>},
-                                                 {"home", into<UserCheck, &UserCheck::home, read_absolute_path>},
-                                                 {"groups", into<UserCheck, &UserCheck::groups, read_names>}}},
-                                     .shorthand = "name"};
-
-constexpr Schema<CommandCheck, 3> kCommand{
-    .title = "'command'",
-    .fields = {{{"argv", into<CommandCheck, &CommandCheck::argv, read_argv>, Need::required},
-                {"exit_code", into<CommandCheck, &CommandCheck::exit_code, read_integer_in<int, 0, 255>>},
-                {"stdout_contains", into<CommandCheck, &CommandCheck::stdout_contains, read_text>}}},
-    .shorthand = "argv"};
-
-// Reports every key of `keys` that a check of something absent can't look at.
-void refuse_beside_absence(Reader& reader, const DocumentNode& node, std::string_view absence,
-                           std::initializer_list<std::string_view> keys) {
-  for (const std::string_view key : keys) {
-    if (const DocumentEntry* entry = node.find(key)) {
-      reader.error(entry->place, fmt::format("'{}' can't be checked beside {}", key, absence));
+ private:
+  void subject(std::string_view name, const DocumentNode& node) {
+    using enum ResourceSpec::SubjectType;
+    switch (spec_.subject_type) {
+      case word:
+        take(read_word(reader_, name, node));
+        break;
+      case path:
+        take(read_absolute_path(reader_, name, node));
+        break;
+      case port:
+        if (const auto number = read_integer(reader_, name, node, 1, 65535)) check_.subject = std::to_string(*number);
+        break;
+      case argv:
+        if (auto argv = read_argv(reader_, name, node)) check_.argv = *std::move(argv);
+        break;
     }
   }
-}
 
-// What a whole check has to fulfil, and what its shorthand adds.
-void complete(Reader& reader, const DocumentNode& node, ServiceCheck& check) {
-  if (node.kind != Kind::table) {
-    check.running = true;
-  } else if (node.find("running") == nullptr && node.find("enabled") == nullptr) {
-    reader.error(node.place, "this check looks at nothing", "add running = true or enabled = true");
+  void take(std::optional<std::string> text) {
+    if (text) check_.subject = *std::move(text);
   }
-}
 
-void complete(Reader& reader, const DocumentNode& node, FileCheck& check) {
-  if (node.kind != Kind::table) {
-    check.exists = true;
-  } else if (node.entries.size() == 1 && node.find("path") != nullptr) {
-    reader.error(node.place, "this check looks at nothing", "add exists = true, or mode, owner, group or contains");
-  } else if (check.exists == false) {
-    refuse_beside_absence(reader, node, "exists = false", {"mode", "owner", "group", "contains"});
+  void read_entry(const DocumentEntry& entry) {
+    if (entry.key == spec_.subject) {
+      subject(entry.key, entry.value);
+      return;
+    }
+    if (const Attribute* attribute = spec_.find(entry.key)) {
+      if (auto expected = read_expectation(reader_, *attribute, entry.value)) {
+        check_.demands.push_back({std::string(entry.key), *std::move(expected)});
+      }
+      return;
+    }
+    for (const Alias& alias : kAliases) {
+      if (alias.resource != spec_.resource || alias.key != entry.key) continue;
+      if (auto text = read_text(reader_, entry.key, entry.value)) {
+        check_.demands.push_back({std::string(alias.attribute), {.op = Operator::contains, .value = *std::move(text)}});
+      }
+    }
+    for (const CheckOption& option : spec_.options) {
+      if (option.name == entry.key) read_option(option, entry);
+    }
   }
-}
 
-void complete(Reader& reader, const DocumentNode& node, PackageCheck& check) {
-  if (!check.installed) {
-    refuse_beside_absence(reader, node, "installed = false", {"version"});
+  void read_option(const CheckOption& option, const DocumentEntry& entry) {
+    const auto keep = [&](auto value) {
+      if (value) check_.options[entry.key] = *std::move(value);
+    };
+    switch (option.type) {
+      case OptionType::text:
+        keep(option.words.empty() ? read_text(reader_, entry.key, entry.value)
+                                  : read_one_of(reader_, entry.key, entry.value, option.words));
+        break;
+      case OptionType::texts:
+        keep(read_texts(reader_, entry.key, entry.value));
+        break;
+      case OptionType::boolean:
+        keep(read_boolean(reader_, entry.key, entry.value));
+        break;
+      case OptionType::duration:
+        if (const auto duration = read_duration(reader_, entry.key, entry.value)) {
+          check_.options[entry.key] = std::int64_t{duration->count()};
+        }
+        break;
+    }
   }
-}
 
-void complete(Reader& reader, const DocumentNode& node, UserCheck& check) {
-  if (!check.exists) {
-    refuse_beside_absence(reader, node, "exists = false", {"uid", "shell", "home", "groups"});
+  // Of what isn't there nothing else can be checked.
+  void refuse_beside_absence(const DocumentNode& node) {
+    const bool absent = std::any_of(check_.demands.begin(), check_.demands.end(), [&](const Demand& demand) {
+      return demand.attribute == spec_.existence && demand.expected == Expectation{.value = false};
+    });
+    if (!absent) return;
+    for (const DocumentEntry& entry : node.entries) {
+      const bool option = std::any_of(spec_.options.begin(), spec_.options.end(),
+                                      [&](const CheckOption& candidate) { return candidate.name == entry.key; });
+      if (entry.key != spec_.subject && entry.key != spec_.existence && !option) {
+        reader_.error(entry.place, fmt::format("'{}' can't be checked beside {} = false", entry.key, spec_.existence));
+      }
+    }
   }
+
+  [[nodiscard]] bool implies_something() const {
+    return std::any_of(spec_.attributes.begin(), spec_.attributes.end(),
+                       [](const Attribute& attribute) { return attribute.implied == Implied::always; });
+  }
+
+  void imply(bool short_form) {
+    std::vector<Demand> implied;
+    for (const Attribute& attribute : spec_.attributes) {
+      const bool wanted =
+          attribute.implied == Implied::always || (short_form && attribute.implied == Implied::by_short_form);
+      const bool written = std::any_of(check_.demands.begin(), check_.demands.end(),
+                                       [&](const Demand& demand) { return demand.attribute == attribute.name; });
+      if (!wanted || written) continue;
+      const Value value =
+          attribute.type == ValueType::boolean ? Value(true) : Value(std::int64_t{attribute.implied_value});
+      implied.push_back({std::string(attribute.name), {.value = value}});
+    }
+    check_.demands.insert(check_.demands.begin(), implied.begin(), implied.end());
+  }
+
+  Reader& reader_;
+  const ResourceSpec& spec_;
+  Check& check_;
+};
+
+void read_check(Reader& reader, const DocumentNode& item, Profile& profile) {
+  Check check{.line = item.place.line};
+  if (item.kind != Kind::table) {
+    reader.wrong_type("check", item, "a table");
+    return;
+  }
+  std::vector<Key> keys;
+  for (const ResourceSpec& spec : resources()) keys.push_back({spec.name, Need::choice});
+  keys.push_back({"title"});
+  keys.push_back({"within"});
+  reader.check_keys("[[check]]", item, keys);
+  for (const DocumentEntry& entry : item.entries) {
+    if (entry.key == "title") {
+      if (auto title = read_word(reader, entry.key, entry.value)) check.title = *std::move(title);
+    } else if (entry.key == "within") {
+      check.within = read_duration(reader, entry.key, entry.value);
+    } else {
+      for (const ResourceSpec& spec : resources()) {
+        if (spec.name == entry.key) CheckReader(reader, spec, check).read(entry.value);
+      }
+    }
+  }
+  profile.checks.push_back(std::move(check));
 }
-
-template <typename What>
-void complete(Reader& /*reader*/, const DocumentNode& /*node*/, What& /*check*/) {}
-
-// The alternative of Check::what that the schema describes.
-template <typename What, const auto& WhatSchema>
-void read_what(Reader& reader, std::string_view name, const DocumentNode& node, Check& out) {
-  What what;
-  read_table(reader, WhatSchema, name, node, what);
-  complete(reader, node, what);
-  out.what = std::move(what);
-}
-
-constexpr Schema<Check, 6> kCheck{.title = "[[check]]",
-                                  .fields = {{{"service", read_what<ServiceCheck, kService>, Need::choice},
-                                              {"port", read_what<PortCheck, kPort>, Need::choice},
-                                              {"file", read_what<FileCheck, kFile>, Need::choice},
-                                              {"package", read_what<PackageCheck, kPackage>, Need::choice},
-                                              {"user", read_what<UserCheck, kUser>, Need::choice},
-                                              {"command", read_what<CommandCheck, kCommand>, Need::choice}}}};
 
 }  // namespace
 
 void read_checks(Reader& reader, std::string_view name, const DocumentNode& node, Profile& profile) {
-  read_array_of_tables(reader, name, node, [&](const DocumentNode& item) {
-    Check check{.line = item.place.line};
-    read_table(reader, kCheck, name, item, check);
-    profile.checks.push_back(std::move(check));
-  });
+  read_array_of_tables(reader, name, node, [&](const DocumentNode& item) { read_check(reader, item, profile); });
 }
 
 std::vector<TableKeys> check_tables() {
-  return {keys_of(kCheck),   keys_of(kService), keys_of(kPort),   keys_of(kFile),
-          keys_of(kPackage), keys_of(kUser),    keys_of(kCommand)};
+  std::vector<TableKeys> tables{{.title = "[[check]]", .keys = {"title", "within"}},
+                                {.title = "operators", .keys = {operator_keys().begin(), operator_keys().end()}}};
+  for (const ResourceSpec& spec : resources()) {
+    tables.front().keys.push_back(spec.name);
+    tables.push_back({.title = spec.name, .keys = keys_of(spec)});
+  }
+  return tables;
 }
 
 }  // namespace mayfly

@@ -124,17 +124,34 @@ Sha256& Sha256::tree(const std::filesystem::path& path) {
   return *this;
 }
 
+namespace {
+
+std::string hexadecimal(const std::array<unsigned char, EVP_MAX_MD_SIZE>& digest, unsigned size) {
+  std::string text;
+  for (unsigned i = 0; i < size; ++i) {
+    text += fmt::format("{:02x}", digest.at(i));
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string Sha256::hex() {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned size = 0;
   if (EVP_DigestFinal_ex(state_->context.get(), digest.data(), &size) != 1) {
     throw Error("compute SHA-256: libcrypto refused to finish");
   }
-  std::string text;
-  for (unsigned i = 0; i < size; ++i) {
-    text += fmt::format("{:02x}", digest[i]);
+  return hexadecimal(digest, size);
+}
+
+std::string sha256_of(std::string_view bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) {
+    throw Error("compute SHA-256: libcrypto refused");
   }
-  return text;
+  return hexadecimal(digest, size);
 }
 
 }  // namespace mayfly

@@ -29,4 +29,7 @@ class Sha256 {
   std::unique_ptr<State> state_;
 };
 
+/// The hash of the bytes alone, as sha256sum(1) prints it.
+[[nodiscard]] std::string sha256_of(std::string_view bytes);
+
 }  // namespace mayfly

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mayfly/facts/machine_facts.h"
+
+namespace mayfly {
+
+// The texts that machine_facts.h reads, as values.
+
+/// @param mountinfo text of /proc/<pid>/mountinfo
+[[nodiscard]] MountFact find_mount(std::string_view mountinfo, std::string_view path);
+/// @param cmdline text of /proc/cmdline
+[[nodiscard]] KernelParameterFact find_kernel_parameter(std::string_view cmdline, std::string_view name);
+/// /proc/sys/... of a sysctl's name.
+[[nodiscard]] std::string sysctl_path(std::string_view name);
+/// @param user whose crontab it is; empty for system crontabs, which name the user in each line
+[[nodiscard]] std::vector<CronFact::Entry> parse_crontab(std::string_view text, std::string_view user,
+                                                         std::string_view file);
+/// Whether cron(8) reads a file of this name in /etc/cron.d: no dots, for one.
+[[nodiscard]] bool is_crontab_name(std::string_view name);
+
+}  // namespace mayfly
