@@ -50,7 +50,7 @@ std::string failure_of(const Value& value, const M& matcher) {
 const std::string& documentation() {
   static const std::string all = [] {
     std::string text;
-    for (const char* name : {"account", "command", "converge", "file", "system"}) {
+    for (const char* name : {"account", "command", "converge", "file", "machine", "network", "system"}) {
       std::ifstream header(std::string(MAYFLY_SOURCE_DIR "/fixtures/mayfly/gtest/") + name + "_matchers.h");
       EXPECT_TRUE(header) << name;
       for (std::string line; std::getline(header, line);) {
@@ -331,6 +331,71 @@ TEST(ChangesOnly, FailureIsDocumented) {
   EXPECT_THAT(first, Not(ChangesOnly("/etc/*", "unit:nginx*")));
   first.reported.succeeded = false;
   EXPECT_THAT(first, Not(ChangesOnly("/**", "package:*")));
+}
+
+TEST(MachineMatchers, OfProcesses) {
+  const ProcessFact app{.name = "app",
+                        .processes = {{.pid = 7, .user = "app", .command = {"app", "--port", "80"}},
+                                      {.pid = 8, .user = "app", .command = {"app", "--worker"}}}};
+  EXPECT_THAT(app, AllOf(IsRunning(), RunsAs("app"), HasCommandLine(EndsWith("--worker")), Not(RunsAs("root"))));
+  EXPECT_THAT(failure_of(app, HasCommandLine(HasSubstr("--port 8080"))), IsDocumented());
+  EXPECT_THAT(failure_of(ProcessFact{.name = "nginx"}, IsRunning()), IsDocumented());
+  const ProcessFact root{.name = "nginx",
+                         .processes = {{.pid = 7, .user = "root", .command = {"nginx:", "master", "process"}}}};
+  EXPECT_THAT(failure_of(root, RunsAs("www-data")), IsDocumented());
+}
+
+TEST(MachineMatchers, OfMounts) {
+  const MountFact data{
+      .path = "/data", .exists = true, .source = "none", .filesystem = "tmpfs", .options = {"rw", "nosuid"}};
+  EXPECT_THAT(data, AllOf(Exists(), HasFilesystem("tmpfs"), IsMountedFrom("none"), HasMountOption("nosuid")));
+  EXPECT_THAT(failure_of(data, HasFilesystem("ext4")), IsDocumented());
+  EXPECT_THAT(failure_of(data, HasMountOption("ro")), IsDocumented());
+  EXPECT_THAT(failure_of(MountFact{.path = "/data"}, IsMountedFrom("/dev/vdb")), IsDocumented());
+}
+
+TEST(MachineMatchers, OfKernelSettings) {
+  const SysctlFact forward{.name = "net.ipv4.ip_forward", .exists = true, .value = "0"};
+  EXPECT_THAT(forward, AllOf(Exists(), HasValue("0")));
+  EXPECT_THAT(failure_of(forward, HasValue("1")), IsDocumented());
+  EXPECT_THAT((KernelParameterFact{.name = "quiet"}), Not(Exists()));
+  EXPECT_THAT((KernelParameterFact{.name = "console", .exists = true, .value = "ttyS0"}), HasValue(StartsWith("tty")));
+}
+
+TEST(MachineMatchers, OfCron) {
+  const CronFact backup{.command = "/srv/backup",
+                        .entries = {{"0 3 * * *", "root", "/srv/backup --all", "/etc/cron.d/backup"}}};
+  EXPECT_THAT(backup, AllOf(Exists(), RunsAt("0 3 * * *"), RunsAs("root")));
+  EXPECT_THAT(failure_of(backup, RunsAs("backup")), IsDocumented());
+  EXPECT_THAT(failure_of(CronFact{.command = "/srv/backup"}, RunsAt("0 3 * * *")), IsDocumented());
+}
+
+TEST(NetworkMatchers, OfInterfaces) {
+  const InterfaceFact eth0{
+      .name = "eth0", .exists = true, .up = true, .mtu = 1500, .addresses = {"10.0.2.17/24", "fe80::1/64"}};
+  EXPECT_THAT(eth0, AllOf(Exists(), IsUp(), HasAddress("fe80::1/64")));
+  EXPECT_THAT(failure_of(eth0, HasAddress("10.0.2.16/24")), IsDocumented());
+  EXPECT_THAT(failure_of(InterfaceFact{.name = "eth0", .exists = true, .mtu = 1500}, IsUp()), IsDocumented());
+}
+
+TEST(NetworkMatchers, OfNames) {
+  EXPECT_THAT((DnsFact{.name = "db.test", .answers = {"10.0.0.7"}}), ResolvesTo("10.0.0.7"));
+  EXPECT_THAT(failure_of(DnsFact{.name = "db.test", .trouble = "no such name"}, ResolvesTo("10.0.0.7")),
+              IsDocumented());
+}
+
+TEST(NetworkMatchers, OfAnswers) {
+  const HttpFact page{.url = "http://localhost/",
+                      .status = 200,
+                      .headers = {"Server: nginx", "Content-Length: 10"},
+                      .body = "It works!\n"};
+  EXPECT_THAT(page, AllOf(Answers(), HasStatus(200), HasBody(HasSubstr("works")), HasHeader("Server: nginx")));
+  EXPECT_THAT(failure_of(page, HasBody(HasSubstr("Welcome"))), IsDocumented());
+  EXPECT_THAT(failure_of(page, HasHeader("X-Frame-Options: DENY")), IsDocumented());
+  const HttpFact bad{.url = "http://localhost/", .status = 502, .body = "Bad Gateway\n"};
+  EXPECT_THAT(failure_of(bad, HasStatus(200)), IsDocumented());
+  EXPECT_THAT(failure_of(HttpFact{.url = "http://localhost/", .trouble = "Connection refused"}, Answers()),
+              IsDocumented());
 }
 
 }  // namespace

@@ -193,7 +193,7 @@ std::string ask(const Target& target, const std::string& url, const HttpOptions&
 
 HttpFact http(const Target& target, const std::string& url, const HttpOptions& options) {
   set_up_curl();
-  HttpFact fact{.url = url};
+  HttpFact fact{.url = url, .method = options.method};
   const Deadline deadline = Deadline::after(options.timeout);
   std::string next = url;
   // Not left to libcurl: each host's name has to be resolved in the container.

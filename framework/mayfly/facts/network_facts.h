@@ -47,6 +47,7 @@ struct HttpOptions {
 };
 struct HttpFact {
   std::string url;
+  std::string method;                ///< as it was asked; empty: GET, or POST with a body
   int status = 0;                    ///< 0: there was no answer
   std::vector<std::string> headers;  ///< "Content-Type: text/html", of the last answer
   std::string body;                  ///< at most 8 MiB
