@@ -236,6 +236,36 @@ TEST_F(Command, VerifyFailsWithACheckThatDoesNotHold) {
   EXPECT_THAT(result.out, AllOf(HasSubstr("listening: expected true, is false"), HasSubstr("more: failed (verify)")));
 }
 
+TEST_F(Command, AutoaddWritesChecksThatHold) {
+  const std::string profile = profile_with(
+      "[[provision]]\nshell = { inline = \"test -d /srv/www || { mkdir -m 2750 /srv/www; ln -s www /srv/link; }\" }\n");
+  const ProcessResult printed = mayfly({"autoadd", profile, "/srv/www", "/srv/link", "root", "lo"});
+  EXPECT_EQ(printed.exit_code, 0) << printed.err;
+  EXPECT_THAT(printed.out,
+              AllOf(HasSubstr("[[check]]\ndirectory = { path = \"/srv/www\", exists = true, mode = \"2750\", owner = "
+                              "\"root\", group = \"root\" }\n"),
+                    HasSubstr("[[check]]\nlink = { path = \"/srv/link\", target = \"www\" }\n"),
+                    HasSubstr("[[check]]\nuser = { name = \"root\", exists = true, home = \"/root\""),
+                    HasSubstr("[[check]]\ninterface = { name = \"lo\", up = ")));
+  EXPECT_EQ(mayfly({"autoadd", profile, "/srv/www", "root", "lo", "--write"}).exit_code, 0);
+  EXPECT_EQ(mayfly({"verify", profile}).exit_code, 0);
+  const ProcessResult missing = mayfly({"autoadd", profile, "nosuch"});
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.err, HasSubstr("the machine has nothing that is called 'nosuch'"));
+}
+
+TEST_F(Command, GossFilesCanBeImported) {
+  write_file(directory_.path() / "goss.yaml", "file:\n  /etc/passwd:\n    exists: true\n    contents: [/^root:/]\n");
+  const ProcessResult printed = mayfly({"import-goss", directory_.path() / "goss.yaml"});
+  EXPECT_EQ(printed.exit_code, 0) << printed.err;
+  EXPECT_THAT(printed.out,
+              HasSubstr("file = { path = \"/etc/passwd\", exists = true, content = { matches = \"^root:\" } }"));
+  const ProcessResult verified = mayfly({"verify", profile_with("goss = \"goss.yaml\"\n")});
+  EXPECT_EQ(verified.exit_code, 0) << verified.out;
+  EXPECT_THAT(verified.out, HasSubstr("1 of 1 checks hold"));
+  EXPECT_EQ(mayfly({"import-goss", "/nowhere.yaml"}).exit_code, 2);
+}
+
 TEST_F(Command, VerifyFailsWithAManifestAndKeepsTheLogs) {
   const ProcessResult result = mayfly({"verify", profile_with("[[provision]]\nshell = { inline = \"exit 3\" }\n"),
                                        "--artifacts", directory_.path() / "artifacts"});

@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 
+#include "mayfly/profile/check_text.h"
 #include "mayfly/profile/diagnostic.h"
 #include "mayfly/profile/document.h"
+#include "mayfly/profile/goss.h"
 #include "mayfly/profile/sections.h"
 #include "mayfly/profile/spelling.h"
 #include "mayfly/support/file_io.h"
@@ -425,6 +428,153 @@ TEST(ParseProfile, RefusesAMatrixThatIsTooBig) {
 TEST(ScenarioStepName, IsReadBack) {
   for (const std::string_view name : kScenarioStepNames) EXPECT_EQ(to_string(parse_scenario_step(name).value()), name);
   EXPECT_EQ(parse_scenario_step("converged"), std::nullopt);
+}
+
+constexpr std::string_view kGoss = R"(file:
+  /etc/nginx/nginx.conf:
+    exists: true
+    mode: "0644"
+    owner: root
+    contents:
+      - "user www-data;"
+      - "/^worker_processes [0-9]+;/"
+      - "!daemon off"
+  /etc/link:
+    linked-to: /srv/x
+package:
+  nginx:
+    installed: true
+    versions:
+      - 1.22.1-9
+service:
+  nginx:
+    enabled: true
+    running: true
+port:
+  tcp:80:
+    listening: true
+    ip:
+      - 0.0.0.0
+user:
+  app:
+    uid:
+      lt: 1000
+    groups:
+      - app
+group:
+  app:
+    skip: true
+    exists: true
+command:
+  nginx -v:
+    exit-status: 0
+    stderr:
+      - /nginx/
+    stdout: []
+    timeout: 5000
+kernel-param:
+  net.ipv4.ip_forward:
+    title: does not forward
+    value: "0"
+dns:
+  MX:example.test:
+    resolvable: true
+http:
+  http://localhost/:
+    status: 200
+    no-follow-redirects: true
+    body:
+      contain-substring: Welcome
+)";
+
+TEST(ParseGoss, MakesTheSameChecksAsAProfile) {
+  const std::vector<Check> checks = parse_goss(kGoss, "goss.yaml");
+  std::vector<Check> written = parse(R"(
+[[check]]
+file = { path = "/etc/nginx/nginx.conf", exists = true, mode = "0644", owner = "root", content = { and = [
+  { contains = "user www-data;" }, { matches = "^worker_processes [0-9]+;" }, { not = { contains = "daemon off" } }] } }
+[[check]]
+link = { path = "/etc/link", target = "/srv/x" }
+[[check]]
+package = { name = "nginx", version = "1.22.1-9" }
+[[check]]
+service = { name = "nginx", enabled = true, running = true }
+[[check]]
+port = { number = 80, protocol = "tcp", listening = true, addresses = ["0.0.0.0"] }
+[[check]]
+user = { name = "app", uid = { lt = 1000 }, groups = ["app"] }
+[[check]]
+command = { argv = ["sh", "-c", "nginx -v"], exit_code = 0, timeout = "5s", stderr = { matches = "nginx" }, stdout = { contains = "" } }
+[[check]]
+title = "does not forward"
+sysctl = { name = "net.ipv4.ip_forward", value = "0" }
+[[check]]
+dns = { name = "example.test", type = "MX" }
+[[check]]
+http = { url = "http://localhost/", status = 200, body = { contains = "Welcome" } }
+)")
+                                   .checks;
+  const auto same = [](Check check) {
+    check.line = 0;
+    std::sort(check.demands.begin(), check.demands.end(),
+              [](const Demand& a, const Demand& b) { return a.attribute < b.attribute; });
+    return check;
+  };
+  ASSERT_EQ(checks.size(), written.size());
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    EXPECT_EQ(to_toml({same(checks[i])}), to_toml({same(written[i])}));
+    EXPECT_TRUE(same(checks[i]) == same(written[i]));
+  }
+}
+
+TEST(ParseGoss, ReportsWhatHasNoCounterpart) {
+  try {
+    static_cast<void>(
+        parse_goss("addr:\n  tcp://x:1: {reachable: true}\nservice:\n  x:\n    runlevels: [3]\n"
+                   "user:\n  y:\n    uid: one\n",
+                   "goss.yaml"));
+    FAIL() << "no error";
+  } catch (const ProfileError& error) {
+    EXPECT_THAT(error.what(),
+                AllOf(HasSubstr("goss.yaml:1:1: error: Goss's 'addr' has no counterpart in a profile"),
+                      HasSubstr("goss.yaml:5:5: error: Goss's 'runlevels' of 'service' has no counterpart"),
+                      HasSubstr("goss.yaml:8:10: error: 'uid' must be an integer, not a string")));
+  }
+}
+
+TEST(ParseGoss, ReportsBadYamlWithItsPlace) {
+  try {
+    static_cast<void>(parse_goss("file:\n  {{ range .Vars }}\n", "goss.yaml"));
+    FAIL() << "no error";
+  } catch (const ProfileError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("goss.yaml:2:"), HasSubstr("goss render")));
+  }
+}
+
+TEST(ToToml, IsReadAsTheSameChecks) {
+  const std::vector<Check> checks = parse(R"(
+[[check]]
+file = { path = "/x \"y\"", mode = "4755", content = { contains = ["a\n", "b"], not = { matches = "^c\\d" }, length = { gt = 1 } } }
+title = "t"
+within = "1500ms"
+[[check]]
+user = { name = "u", groups = ["a", { matches = "^b" }], uid = { or = [1, { and = [{ gt = 5 }, { gt = 6 }] }] } }
+[[check]]
+user = { name = "u", groups = { equals = ["a", "b"] } }
+[[check]]
+package = { name = "p", version = { ge = "1:2", semver = "^1.2" } }
+[[check]]
+command = { argv = ["a b", "c"], timeout = "2s", exit_code = { not = 0 }, stderr = "" }
+[[check]]
+port = { number = 53, protocol = "udp" }
+)")
+                                        .checks;
+  std::vector<Check> again = parse(to_toml(checks)).checks;
+  ASSERT_EQ(again.size(), checks.size());
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    again[i].line = checks[i].line;
+    EXPECT_TRUE(again[i] == checks[i]) << to_toml({checks[i]});
+  }
 }
 
 // The reference describes a table in the section whose heading names it, each key in a row of its own: "| `key` |".

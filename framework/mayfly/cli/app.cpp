@@ -79,6 +79,8 @@ struct CommandLine {
   RunArguments run;
   VerifyArguments verify;
   JudgeArguments judge;
+  AutoaddArguments autoadd;
+  std::filesystem::path goss;
   std::vector<std::string> env;
   std::vector<std::string> steps, skip;
   std::string keep;
@@ -161,6 +163,14 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
   add_run_options(*shell, line);
   shell->footer(kShellExamples);
 
+  CLI::App* autoadd = app.add_subcommand("autoadd", "Write [[check]] tables from what is in the converged machine");
+  autoadd->add_option("PROFILE", line.autoadd.profile, "the machine's TOML file")->type_name("FILE")->required();
+  autoadd->add_option("NAME", line.autoadd.names, "nginx, /srv/www, net.ipv4.ip_forward, eth0, http://localhost/")
+      ->required();
+  autoadd->add_flag("--write", line.autoadd.write, "append them to the profile");
+  CLI::App* import = app.add_subcommand("import-goss", "Print the checks of a Goss file as [[check]] tables");
+  import->add_option("GOSS", line.goss, "goss.yaml")->type_name("FILE")->required();
+
   CLI::App* ps = app.add_subcommand("ps", "List the sessions and containers of this host");
   ps->add_flag("--json", line.json, "as JSON");
   app.add_subcommand("gc", "Remove what killed sessions left behind; live ones aren't touched");
@@ -225,6 +235,8 @@ int dispatch(const std::string& name, CommandLine& line) {
   if (name == "verify") return verify_command(line.verify, console);
   if (name == "coverage") return coverage_command(line.judge, console);
   if (name == "mutate") return mutate_command(line.judge, console);
+  if (name == "autoadd") return autoadd_command(line.autoadd, console);
+  if (name == "import-goss") return import_goss_command(line.goss, console);
   if (name == "ps") return ps_command(line.json, console);
   if (name == "gc") return gc_command(console);
   if (name == "doctor") return doctor_command(console);

@@ -53,6 +53,15 @@ struct JudgeArguments {
 int coverage_command(const JudgeArguments& arguments, const Console& console);
 int mutate_command(const JudgeArguments& arguments, const Console& console);
 
+struct AutoaddArguments {
+  std::filesystem::path profile;
+  std::vector<std::string> names;  ///< of whatever is in the machine: discover()
+  bool write = false;              ///< append to the profile; else print
+};
+int autoadd_command(const AutoaddArguments& arguments, const Console& console);
+/// Prints a Goss file's checks as [[check]] tables.
+int import_goss_command(const std::filesystem::path& file, const Console& console);
+
 int ps_command(bool as_json, const Console& console);
 int gc_command(const Console& console);
 int doctor_command(const Console& console);

@@ -96,7 +96,7 @@ DnsAnswer ask(const Target& target, const ServerAddress& server, const std::stri
       ::send(socket.get(), query->data(), query->size(), 0) < 0) {
     return {};
   }
-  std::array<char, 64 * 1024> buffer{};
+  std::array<char, 65'536> buffer{};
   while (ready(socket, POLLIN, deadline)) {
     const ssize_t size = ::recv(socket.get(), buffer.data(), buffer.size(), 0);
     if (size < 0) return {};  // ECONNREFUSED

@@ -17,7 +17,7 @@
 namespace mayfly {
 namespace {
 
-constexpr std::size_t kMostBody = 8 * 1024 * 1024;
+constexpr std::size_t kMostBody = std::size_t{8} * 1024 * 1024;
 constexpr int kMostRedirects = 10;
 constexpr const char* kCertificates = "/etc/ssl/certs/ca-certificates.crt";
 

@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <functional>
@@ -42,7 +43,7 @@ void dump(const UniqueFd& socket, std::uint16_t type, const std::function<void(c
   request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   request.what.rtgen_family = AF_UNSPEC;
   if (::send(socket.get(), &request, request.header.nlmsg_len, 0) < 0) throw SystemError("ask for the interfaces");
-  alignas(nlmsghdr) std::array<char, 32 * 1024> buffer{};
+  alignas(nlmsghdr) std::array<char, 32'768> buffer{};
   while (true) {
     const ssize_t size = ::recv(socket.get(), buffer.data(), buffer.size(), 0);
     if (size < 0) {
@@ -76,7 +77,7 @@ std::string mac_text(std::string_view bytes) {
   return text;
 }
 
-std::string address_text(int family, std::string_view bytes, unsigned prefix) {
+std::string address_text(int family, const std::string& bytes, unsigned prefix) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   ::inet_ntop(family, bytes.data(), text.data(), text.size());
   return fmt::format("{}/{}", text.data(), prefix);
@@ -95,7 +96,7 @@ InterfaceFact interface(const Target& target, const std::string& name) {
       if (type == IFLA_IFNAME) {
         found.name = data.substr(0, data.find('\0'));
       } else if (type == IFLA_MTU && data.size() == sizeof found.mtu) {
-        std::memcpy(&found.mtu, data.data(), sizeof found.mtu);
+        std::copy_n(data.begin(), sizeof found.mtu, reinterpret_cast<char*>(&found.mtu));
       } else if (type == IFLA_ADDRESS) {
         found.mac = mac_text(data);
       }

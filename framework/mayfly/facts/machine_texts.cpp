@@ -116,6 +116,21 @@ std::vector<CronFact::Entry> parse_crontab(std::string_view text, std::string_vi
   return entries;
 }
 
+std::vector<int> ports_of_sockets(std::string_view table, const std::set<std::string>& inodes, bool is_tcp) {
+  std::vector<int> ports;
+  take_line(table);  // the heading
+  while (!table.empty()) {
+    // 0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 12345 1 ...
+    std::string_view line = take_line(table);
+    std::vector<std::string_view> fields;
+    for (std::string_view word = take_word(line); !word.empty(); word = take_word(line)) fields.push_back(word);
+    if (fields.size() < 10 || fields[3] != (is_tcp ? "0A" : "07") || !inodes.contains(std::string(fields[9]))) continue;
+    const std::string_view local = fields[1];
+    ports.push_back(std::stoi(std::string(local.substr(local.find(':') + 1)), nullptr, 16));
+  }
+  return ports;
+}
+
 bool is_crontab_name(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';

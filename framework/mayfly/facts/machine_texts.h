@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,10 @@ namespace mayfly {
 /// @param user whose crontab it is; empty for system crontabs, which name the user in each line
 [[nodiscard]] std::vector<CronFact::Entry> parse_crontab(std::string_view text, std::string_view user,
                                                          std::string_view file);
+/// The ports that sockets of these inodes listen on.
+/// @param table text of /proc/<pid>/net/tcp, tcp6, udp or udp6
+[[nodiscard]] std::vector<int> ports_of_sockets(std::string_view table, const std::set<std::string>& inodes,
+                                                bool is_tcp);
 /// Whether cron(8) reads a file of this name in /etc/cron.d: no dots, for one.
 [[nodiscard]] bool is_crontab_name(std::string_view name);
 

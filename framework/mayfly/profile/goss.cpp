@@ -21,6 +21,8 @@ namespace {
 
 using Kind = DocumentNode::Kind;
 
+constexpr std::string_view kTemplateHint = "templates ({{ ... }}) can't be read; 'goss render' writes them out";
+
 struct Rename {
   std::string_view goss, ours;
 };
@@ -31,7 +33,7 @@ struct GossResource {
   std::array<Rename, 10> attributes;
 };
 
-constexpr std::array<GossResource, 12> kGossResources{
+constexpr std::array<GossResource, 13> kGossResources{
     {{"file",
       Resource::file,
       {{{"exists", "exists"},
@@ -63,6 +65,9 @@ constexpr std::array<GossResource, 12> kGossResources{
       Resource::mount,
       {{{"exists", "exists"}, {"opts", "options"}, {"source", "source"}, {"filesystem", "fstype"}}}},
      {"kernel-param", Resource::sysctl, {{{"value", "value"}}}},
+     {"dns",
+      Resource::dns,
+      {{{"resolvable", "resolves"}, {"addrs", "answers"}, {"server", "server"}, {"timeout", "timeout"}}}},
      {"interface", Resource::interface, {{{"exists", "exists"}, {"addrs", "addresses"}, {"mtu", "mtu"}}}},
      {"http",
       Resource::http,
@@ -75,11 +80,6 @@ constexpr std::array<GossResource, 12> kGossResources{
         {"method", "method"},
         {"headers", "headers"},
         {"body", "body"}}}}}};
-constexpr GossResource kDns{
-    "dns",
-    Resource::dns,
-    {{{"resolvable", "resolves"}, {"addrs", "answers"}, {"server", "server"}, {"timeout", "timeout"}}}};
-
 constexpr std::array<Rename, 14> kMatchers{{{"equal", "equals"},
                                             {"contain-substring", "contains"},
                                             {"match-regexp", "matches"},
@@ -129,20 +129,29 @@ class Import {
   DocumentNode checks(const YAML::Node& root) {
     DocumentNode all{.kind = Kind::array};
     for (const auto& section : root) {
+      if (!require_text(section.first)) continue;
       const std::string name = section.first.Scalar();
       const auto* known = std::find_if(kGossResources.begin(), kGossResources.end(),
                                        [&](const GossResource& one) { return one.name == name; });
-      if (name == "dns") known = &kDns;
       if (known == kGossResources.end() || !section.second.IsMap()) {
         reader_.error(place_of(section.first), fmt::format("Goss's '{}' has no counterpart in a profile", name));
         continue;
       }
-      for (const auto& item : section.second) resource(*known, item.first, item.second, all);
+      for (const auto& item : section.second) {
+        if (require_text(item.first)) resource(*known, item.first, item.second, all);
+      }
     }
     return all;
   }
 
  private:
+  // `{{ ... }}` is a map with a map as its key.
+  bool require_text(const YAML::Node& key) {
+    if (key.IsScalar()) return true;
+    reader_.error(place_of(key), "this is no name", std::string(kTemplateHint));
+    return false;
+  }
+
   void resource(const GossResource& kind, const YAML::Node& key, const YAML::Node& body, DocumentNode& all) {
     if (body["skip"] && body["skip"].Scalar() == "true") return;
     const ResourceSpec& spec = spec_of(kind.resource);
@@ -174,6 +183,7 @@ class Import {
     if (kind.resource == Resource::http && follows) {
       table.entries.push_back({"follow_redirects", place, boolean_node(true, place)});
     }
+    if (table.entries.size() == 1 && body["linked-to"]) return;  // the link's check says all
     DocumentNode check = table_node(std::string(spec.name), std::move(table));
     if (const YAML::Node title = body["title"]) {
       check.entries.push_back({"title", place_of(title), text_node(title.Scalar(), place_of(title))});
@@ -313,7 +323,7 @@ class Import {
 
 Diagnostic syntax_error(const YAML::Exception& error) {
   Diagnostic diagnostic{.line = error.mark.line + 1, .column = error.mark.column + 1, .message = error.msg};
-  diagnostic.hint = "templates ({{ ... }}) can't be read; 'goss render' writes them out";
+  diagnostic.hint = kTemplateHint;
   return diagnostic;
 }
 

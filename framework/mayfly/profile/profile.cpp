@@ -7,6 +7,7 @@
 #include <cctype>
 
 #include "mayfly/profile/diagnostic.h"
+#include "mayfly/profile/goss.h"
 #include "mayfly/profile/sections.h"
 #include "mayfly/profile/values.h"
 #include "mayfly/support/file_io.h"
@@ -79,7 +80,14 @@ constexpr Schema<Limits, 4> kLimits{.title = "[limits]",
                                                 {"pids", into<Limits, &Limits::pids, kReadPids>},
                                                 {"disk", into<Limits, &Limits::disk, read_size>}}}};
 
-constexpr Schema<Profile, 15> kProfile{.title = "",
+void read_goss(Reader& reader, std::string_view name, const DocumentNode& node, Profile& profile) {
+  if (const auto file = read_file_path(reader, name, node)) {
+    // Its own mistakes have places in another file: they are reported alone.
+    for (Check& check : load_goss(*file)) profile.checks.push_back(std::move(check));
+  }
+}
+
+constexpr Schema<Profile, 16> kProfile{.title = "",
                                        .fields = {{{"image", read_image},
                                                    {"init", read_init},
                                                    {"limits", into_table<Profile, &Profile::limits, kLimits>},
@@ -92,6 +100,7 @@ constexpr Schema<Profile, 15> kProfile{.title = "",
                                                    {"side_effect", read_side_effect},
                                                    {"cleanup", read_cleanup},
                                                    {"check", read_checks},
+                                                   {"goss", read_goss},
                                                    {"scenario", read_scenario},
                                                    {"idempotence", read_idempotence},
                                                    {"matrix", read_matrix}}}};
