@@ -110,6 +110,11 @@ TEST_F(KeeperTest, BringsACommandAndItsContainerIntoOneCgroupOfItsOwn) {
   EXPECT_EQ(output(container, "sed -n 's,^0::/\\.mayfly-.*,leaf,p' /proc/self/cgroup"), "leaf\n");
 }
 
+TEST_F(KeeperTest, HasALoopbackInterfaceThatIsUp) {
+  const StartedContainer container = keeper_->start(spec("web"));
+  EXPECT_EQ(output(container, "cat /sys/class/net/lo/flags"), "0x9\n");
+}
+
 TEST_F(KeeperTest, WritesReachNeitherTheImageNorAnotherContainer) {
   const StartedContainer first = keeper_->start(spec("first"));
   const StartedContainer second = keeper_->start(spec("second"));

@@ -80,6 +80,7 @@ void add_network(Items& items, const ContainerSpec& spec, const LxcPlacement& pl
   switch (spec.network) {
     case Network::none:
       items.add("lxc.net.0.type", "empty");
+      items.add("lxc.net.0.flags", "up");  // of the loopback interface
       break;
     case Network::host:
       items.add("lxc.net.0.type", "none");
