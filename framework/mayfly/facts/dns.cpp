@@ -135,7 +135,7 @@ std::vector<std::string> candidates(const std::string& name, const ResolverSetti
   const bool has_dot = name.find('.') != std::string::npos;
   if (absolute || has_dot) names.push_back(name);
   if (!absolute) {
-    for (const std::string& domain : settings.search) names.push_back(name + "." + domain);
+    for (const std::string& domain : settings.search) names.push_back(fmt::format("{}.{}", name, domain));
   }
   if (!absolute && !has_dot) names.push_back(name);
   return names;
