@@ -7,10 +7,8 @@
 #include <cstdint>
 #include <span>
 
-namespace mayfly {
-
 /// Instructions of eBPF programs (Documentation/bpf/standardization/instruction-set.rst), as far as Mayfly's use them.
-namespace bpf {
+namespace mayfly::bpf {
 
 /// Jumps `over` as many instructions if register `reg` (its lower 32 bits for BPF_JMP32) compares so to `value`.
 constexpr bpf_insn jump_if(int condition, int reg, int value, int over) {
@@ -51,5 +49,4 @@ inline constexpr bpf_insn kEnd{.code = BPF_JMP | BPF_EXIT};
   return static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load));
 }
 
-}  // namespace bpf
-}  // namespace mayfly
+}  // namespace mayfly::bpf
