@@ -54,6 +54,41 @@ class InContainer : public test::SharedContainer<Suite> {
   ConvergeResult check(std::variant<ShellStep, AnsibleStep, PuppetStep> action) {
     return converge(std::move(action), 300s, ProvisionMode::check);
   }
+  // What anybody could see of a step with a secret: what was streamed and returned, and command lines meanwhile.
+  std::string seen_of(std::variant<ShellStep, AnsibleStep, PuppetStep> action) {
+    write_file(secret_.path() / "password", kSecret, 0600);
+    std::string seen;
+    const auto note = [&](const ConvergeResult& result) {
+      seen += result.output;
+      for (const TaskResult& one : result.tasks) {
+        seen += one.name + "\n" + one.message + "\n";
+      }
+    };
+    try {
+      note(provision(
+          target(), {.action = std::move(action), .secrets = {{"password", {.file = secret_.path() / "password"}}}},
+          {.on_output = [&](std::string_view line) { seen += std::string(line) + "\n" + command_lines(); }}));
+    } catch (const ProvisionError& error) {
+      seen += error.what();
+      note(error.result());
+    }
+    return seen;
+  }
+  static constexpr const char* kSecret = "correct 'horse' battery";
+  static std::string command_lines() {
+    std::string all;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      std::error_code code;
+      if (std::filesystem::exists(entry.path() / "cmdline", code)) {
+        all += read_file_if_exists(entry.path() / "cmdline").value_or("");
+      }
+    }
+    return all;
+  }
+  /// Files of the container with the secret in them.
+  static std::string files_with_secret() {
+    return run(target(), {"grep", "-rlFe", kSecret, "/etc", "/var", "/run", "/tmp", "/root", "/opt"}).out;
+  }
   static TaskResult task(const ConvergeResult& result, std::string_view name) {
     const auto found =
         std::find_if(result.tasks.begin(), result.tasks.end(), [&](const TaskResult& one) { return one.name == name; });
@@ -77,6 +112,7 @@ class InContainer : public test::SharedContainer<Suite> {
   }
 
   std::vector<std::string> lines_;
+  TempDir secret_;
 };
 
 class Shell : public InContainer<Shell> {
@@ -109,6 +145,17 @@ TEST_F(Shell, HasNoCheckMode) {
   EXPECT_THAT([&] { static_cast<void>(check(ShellStep{.inline_script = "touch /etc/never"})); },
               ThrowsMessage<Error>(StartsWith("shell (inline script): its tool can't tell what would change")));
   EXPECT_FALSE(file(target(), "/etc/never").exists());
+}
+
+TEST_F(Shell, SecretIsInNothingThatIsShown) {
+  const std::string seen = seen_of(
+      ShellStep{.inline_script =
+                    "echo \"$password\" > /etc/secret; echo \"it is $password\"; echo \"no $password\" >&2; exit 3"});
+  EXPECT_EQ(file(target(), "/etc/secret").content(), std::string(kSecret) + "\n");
+  EXPECT_THAT(seen, HasSubstr("it is ********"));
+  EXPECT_THAT(seen, HasSubstr("exit code 3: no ********"));
+  EXPECT_THAT(seen, Not(HasSubstr("horse")));
+  EXPECT_EQ(files_with_secret(), "/etc/secret\n");
 }
 
 TEST_F(Shell, StopsAtTheFirstFailingCommandAndTellsTheLastLines) {
@@ -189,6 +236,37 @@ TEST_F(Ansible, CheckModeForeseesWhichFilesChange) {
       expect_changed_by(path, task(done, one.name));
     }
   }
+}
+
+TEST_F(Ansible, SecretIsInNothingThatIsShown) {
+  const std::string seen = seen_of(playbook("secret.yml"));
+  EXPECT_EQ(file(target(), "/etc/secret").content(), std::string(kSecret) + "\n");
+  EXPECT_THAT(seen, HasSubstr("task 'Fail with it' (secret.yml:11) failed: wrong: ********"));
+  EXPECT_THAT(seen, HasSubstr("Print it with ********"));
+  EXPECT_THAT(seen, Not(HasSubstr("horse")));
+  EXPECT_EQ(files_with_secret(), "/etc/secret\n");
+  EXPECT_THAT(run(target(), {"journalctl", "--no-pager"}).out, Not(HasSubstr("horse")));
+}
+
+TEST_F(Ansible, RunsOnlyTasksWithTheTags) {
+  AnsibleStep step = playbook("tags.yml");
+  step.tags = {"one", "two"};
+  step.skip_tags = {"two"};
+  const ConvergeResult result = converge(step);
+  EXPECT_EQ(result.tasks.size(), 1U) << result.output;
+  EXPECT_EQ(result.tasks.front().name, "First");
+}
+
+TEST_F(Ansible, InstallsRolesAndCollectionsOfRequirementsFromLocalSources) {
+  const TempDir store;
+  const DependencyOptions dependencies{.paths = {.runtime = store.path(), .store = store.path()}};
+  AnsibleStep step = playbook("galaxy/site.yml");
+  step.requirements = manifest("ansible/galaxy/requirements.yml");
+  EXPECT_THAT([&] { static_cast<void>(converge(step)); },
+              ThrowsMessage<Error>(StartsWith("ansible site.yml: its dependencies are not installed")));
+  const ConvergeResult result = provision(target(), {.action = step}, {.dependencies = dependencies});
+  EXPECT_EQ(result.changed, 1) << result.output;
+  EXPECT_EQ(file(target(), "/etc/galaxy").content(), "from a role of a collection\n");
 }
 
 TEST_F(Ansible, FailingTaskIsNamedWithPlaceAndMessage) {
@@ -286,6 +364,14 @@ TEST_F(Puppet, CheckModeForeseesWhichFilesChange) {
   EXPECT_EQ(refreshed.status, TaskResult::Status::changed);
   EXPECT_TRUE(refreshed.handler);
   expect_changed_by("/etc/check-refreshed", refreshed);
+}
+
+TEST_F(Puppet, SecretIsInNothingThatIsShown) {
+  const std::string seen = seen_of(puppet("secret.pp"));
+  EXPECT_EQ(file(target(), "/etc/secret").content(), std::string(kSecret) + "\n");
+  EXPECT_THAT(seen, HasSubstr("it is ********"));
+  EXPECT_THAT(seen, Not(HasSubstr("horse")));
+  EXPECT_EQ(files_with_secret(), "/etc/secret\n");
 }
 
 TEST_F(Puppet, FailingResourceIsNamedWithPlaceAndMessage) {

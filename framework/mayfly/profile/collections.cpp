@@ -70,6 +70,14 @@ std::optional<boost::json::value> to_json(Reader& reader, std::string_view name,
   return boost::json::value(std::move(object));
 }
 
+// A directory, or an archive by its name.
+std::optional<std::filesystem::path> read_module_path(Reader& reader, std::string_view name, const DocumentNode& node) {
+  const bool is_archive =
+      node.kind == DocumentNode::Kind::text && node.text.find(".t") != std::string::npos &&
+      (node.text.ends_with(".tar") || node.text.find(".tar.") != std::string::npos || node.text.ends_with(".tgz"));
+  return is_archive ? read_file_path(reader, name, node) : read_directory_path(reader, name, node);
+}
+
 }  // namespace
 
 std::optional<std::vector<std::string>> read_texts(Reader& reader, std::string_view name, const DocumentNode& node) {
@@ -105,6 +113,11 @@ std::optional<std::vector<std::string>> read_names(Reader& reader, std::string_v
 std::optional<std::vector<std::filesystem::path>> read_directory_paths(Reader& reader, std::string_view name,
                                                                        const DocumentNode& node) {
   return read_items<std::filesystem::path>(reader, name, node, "an array of directories", read_directory_path);
+}
+
+std::optional<std::vector<std::filesystem::path>> read_module_paths(Reader& reader, std::string_view name,
+                                                                    const DocumentNode& node) {
+  return read_items<std::filesystem::path>(reader, name, node, "an array of directories or archives", read_module_path);
 }
 
 std::optional<std::map<std::string, std::string>> read_variables(Reader& reader, std::string_view name,

@@ -92,20 +92,37 @@ struct ShellStep {
 struct AnsibleStep {
   std::filesystem::path playbook;             ///< absolute path on the host; its directory goes with it
   std::map<std::string, std::string> vars{};  ///< extra variables; values are JSON texts, so that types survive
+  std::vector<std::string> tags{};            ///< only tasks with one of these (`--tags`); empty: all
+  std::vector<std::string> skip_tags{};
+  std::filesystem::path vault_password_file{};  ///< absolute; empty: none
+  std::filesystem::path requirements{};         ///< for ansible-galaxy, absolute; empty: none
+  std::filesystem::path installed{};            ///< roles and collections of `requirements`; by resolve_dependencies()
   friend bool operator==(const AnsibleStep&, const AnsibleStep&) = default;
 };
 
 /// `[[provision]] puppet = ...`
 struct PuppetStep {
   std::filesystem::path manifest;                ///< absolute path on the host; its directory goes with it
-  std::vector<std::filesystem::path> modules{};  ///< module directories on the host, absolute
+  std::vector<std::filesystem::path> modules{};  ///< on the host, absolute: directories, archives of modules (tar)
+  std::vector<std::string> forge{};              ///< modules of the Puppet Forge: "puppetlabs-stdlib@9.4.1"
   std::map<std::string, std::string> facts{};    ///< external facts (FACTER_x)
   friend bool operator==(const PuppetStep&, const PuppetStep&) = default;
 };
 
+/// Where a secret is taken from, each time when a step runs: one of both is set.
+struct SecretSource {
+  std::string env{};             ///< an environment variable
+  std::filesystem::path file{};  ///< absolute; a line end after its content isn't part of the secret
+  friend bool operator==(const SecretSource&, const SecretSource&) = default;
+};
+
+/// One alternative a tool.
+using ProvisionAction = std::variant<ShellStep, AnsibleStep, PuppetStep>;
+
 struct ProvisionStep {
-  std::variant<ShellStep, AnsibleStep, PuppetStep> action;
+  ProvisionAction action;
   Milliseconds within{600'000};
+  std::map<std::string, SecretSource> secrets{};  ///< by name: handed to the tool, masked in all that is shown
   friend bool operator==(const ProvisionStep&, const ProvisionStep&) = default;
 };
 

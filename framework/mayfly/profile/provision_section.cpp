@@ -26,6 +26,19 @@ std::optional<std::string> read_inline(Reader& reader, std::string_view name, co
   return text;
 }
 
+// "author-name" or "author-name@version"
+std::optional<std::vector<std::string>> read_forge(Reader& reader, std::string_view name, const DocumentNode& node) {
+  auto names = read_names(reader, name, node);
+  for (const std::string& one : names.value_or(std::vector<std::string>{})) {
+    const std::size_t hyphen = one.find_first_of("-/");
+    if (hyphen == std::string::npos || hyphen == 0 || one.ends_with('@') || one.starts_with('-')) {
+      reader.error(node.place, fmt::format("'{}' is no module of the Forge", one),
+                   "for example \"puppetlabs-stdlib@9.4.1\"");
+    }
+  }
+  return names;
+}
+
 constexpr Schema<ShellStep, 4> kShell{
     .title = "'shell'",
     .fields = {{{"script", into<ShellStep, &ShellStep::script, read_script>, Need::choice},
@@ -34,16 +47,21 @@ constexpr Schema<ShellStep, 4> kShell{
                 {"env", into<ShellStep, &ShellStep::env, read_variables>}}},
     .shorthand = "script"};
 
-constexpr Schema<AnsibleStep, 2> kAnsible{
+constexpr Schema<AnsibleStep, 6> kAnsible{
     .title = "'ansible'",
     .fields = {{{"playbook", into<AnsibleStep, &AnsibleStep::playbook, read_file_path>, Need::required},
-                {"vars", into<AnsibleStep, &AnsibleStep::vars, read_json_texts>}}},
+                {"vars", into<AnsibleStep, &AnsibleStep::vars, read_json_texts>},
+                {"tags", into<AnsibleStep, &AnsibleStep::tags, read_names>},
+                {"skip_tags", into<AnsibleStep, &AnsibleStep::skip_tags, read_names>},
+                {"vault_password_file", into<AnsibleStep, &AnsibleStep::vault_password_file, read_file_path>},
+                {"requirements", into<AnsibleStep, &AnsibleStep::requirements, read_file_path>}}},
     .shorthand = "playbook"};
 
-constexpr Schema<PuppetStep, 3> kPuppet{
+constexpr Schema<PuppetStep, 4> kPuppet{
     .title = "'puppet'",
     .fields = {{{"manifest", into<PuppetStep, &PuppetStep::manifest, read_file_path>, Need::required},
-                {"modules", into<PuppetStep, &PuppetStep::modules, read_directory_paths>},
+                {"modules", into<PuppetStep, &PuppetStep::modules, read_module_paths>},
+                {"forge", into<PuppetStep, &PuppetStep::forge, read_forge>},
                 {"facts", into<PuppetStep, &PuppetStep::facts, read_variables>}}},
     .shorthand = "manifest"};
 
@@ -55,12 +73,13 @@ void read_action(Reader& reader, std::string_view name, const DocumentNode& node
   out.action = std::move(action);
 }
 
-constexpr Schema<ProvisionStep, 4> kProvision{
+constexpr Schema<ProvisionStep, 5> kProvision{
     .title = "[[provision]]",
     .fields = {{{"shell", read_action<ShellStep, kShell>, Need::choice},
                 {"ansible", read_action<AnsibleStep, kAnsible>, Need::choice},
                 {"puppet", read_action<PuppetStep, kPuppet>, Need::choice},
-                {"within", into<ProvisionStep, &ProvisionStep::within, read_duration>}}}};
+                {"within", into<ProvisionStep, &ProvisionStep::within, read_duration>},
+                {"secrets", into<ProvisionStep, &ProvisionStep::secrets, read_secrets>}}}};
 
 void read_steps(Reader& reader, std::string_view title, std::string_view name, const DocumentNode& node,
                 std::vector<ProvisionStep>& out) {
@@ -89,7 +108,7 @@ void read_cleanup(Reader& reader, std::string_view name, const DocumentNode& nod
 }
 
 std::vector<TableKeys> provision_tables() {
-  return {keys_of(kProvision), keys_of(kShell), keys_of(kAnsible), keys_of(kPuppet)};
+  return {keys_of(kProvision), keys_of(kShell), keys_of(kAnsible), keys_of(kPuppet), secret_table()};
 }
 
 }  // namespace mayfly

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,9 @@ void check_matrix(Reader&, const DocumentNode& document, const Profile&);
 
 // Values that stand in more than one section.
 [[nodiscard]] std::optional<std::string> read_suite(Reader&, std::string_view name, const DocumentNode&);
+/// Of a step: where each secret is.
+[[nodiscard]] std::optional<std::map<std::string, SecretSource>> read_secrets(Reader&, std::string_view name,
+                                                                              const DocumentNode&);
 inline constexpr std::array<std::string_view, 3> kNetworkNames = {"none", "host", "nat"};  ///< as enum Network
 
 /// A table of the profile language with its keys: what docs/profile.md has to describe.
@@ -40,6 +44,7 @@ struct TableKeys {
 [[nodiscard]] std::vector<TableKeys> image_tables();
 [[nodiscard]] std::vector<TableKeys> init_tables();
 [[nodiscard]] std::vector<TableKeys> provision_tables();
+[[nodiscard]] TableKeys secret_table();
 [[nodiscard]] std::vector<TableKeys> check_tables();
 [[nodiscard]] std::vector<TableKeys> scenario_tables();
 /// Those and the ones of the top level.

@@ -48,6 +48,9 @@ namespace mayfly {
                                                                        const DocumentNode&);
 [[nodiscard]] std::optional<std::vector<std::filesystem::path>> read_directory_paths(Reader&, std::string_view name,
                                                                                      const DocumentNode&);
+/// Directories, or archives that tar(1) reads (told by their names): what holds Puppet modules.
+[[nodiscard]] std::optional<std::vector<std::filesystem::path>> read_module_paths(Reader&, std::string_view name,
+                                                                                  const DocumentNode&);
 /// One of several words.
 [[nodiscard]] std::optional<std::string> read_one_of(Reader&, std::string_view name, const DocumentNode&,
                                                      std::span<const std::string_view> words);

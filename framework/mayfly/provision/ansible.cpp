@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -78,6 +79,14 @@ StepOutcome run_ansible(const AnsibleStep& step, const StepContext& context) {
     options.join_cgroups = {cgroup.procs_fd()};
   }
   std::vector<std::string> argv{"ansible-playbook", "-i", files.path() / "inventory", "-e", files.vars_argument()};
+  for (const auto& [option, list] : {std::pair("--tags", &step.tags), std::pair("--skip-tags", &step.skip_tags)}) {
+    if (!list->empty()) {
+      argv.insert(argv.end(), {option, fmt::format("{}", fmt::join(*list, ","))});
+    }
+  }
+  if (!step.vault_password_file.empty()) {
+    argv.insert(argv.end(), {"--vault-password-file", step.vault_password_file});
+  }
   if (context.mode == ProvisionMode::check) {
     argv.insert(argv.end(), {"--check", "--diff"});
   }

@@ -1,9 +1,13 @@
 #include "mayfly/provision/ansible_home.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cstdlib>
 
 #include "mayfly/provision/ansible_input.h"
 #include "mayfly/provision/step.h"
+#include "mayfly/provision/text.h"
 #include "mayfly/support/paths.h"
 
 namespace mayfly {
@@ -32,7 +36,34 @@ AnsibleHome::AnsibleHome(const AnsibleStep& step, const std::filesystem::path& p
   write_file(path() / "vars.json", ansible_vars(step.vars), 0600);
   write_file(path() / "ansible.cfg", "");
   const std::filesystem::path own_config = step.playbook.parent_path() / "ansible.cfg";
+  installed_ = step.installed;
   config_ = std::filesystem::exists(own_config) ? own_config : path() / "ansible.cfg";
+}
+
+// ":/x/roles:/y" of a line "roles_path = roles:/y" in an ansible.cfg in /x: the variable, which comes before it, would
+// hide it.
+std::string AnsibleHome::configured(const std::set<std::string_view>& keys) const {
+  std::string paths;
+  const std::string text = read_file(config_);
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const std::size_t equals = line.find('=');
+    if (equals == std::string_view::npos || !keys.contains(trimmed(line.substr(0, equals)))) {
+      continue;
+    }
+    for (std::string_view value = trimmed(line.substr(equals + 1)); !value.empty();) {
+      const std::size_t colon = std::min(value.find(':'), value.size());
+      std::string path(value.substr(0, colon));
+      if (path.starts_with("~/")) {
+        path.replace(0, 1, variable("HOME", "/root"));
+      }
+      paths += ":" + (config_.parent_path() / path).string();
+      value.remove_prefix(std::min(colon + 1, value.size()));
+    }
+  }
+  return paths;
 }
 
 std::map<std::string, std::string> AnsibleHome::environment() const {
@@ -50,7 +81,17 @@ std::map<std::string, std::string> AnsibleHome::environment() const {
               {"ANSIBLE_LOCALHOST_WARNING", "false"},
               {"ANSIBLE_RETRY_FILES_ENABLED", "false"},
               {"ANSIBLE_NOCOLOR", "true"},
-              {"ANSIBLE_NOCOWS", "true"}});
+              {"ANSIBLE_NOCOWS", "true"},
+              // Modules would write their arguments, secrets too, to the container's journal.
+              {"ANSIBLE_NO_TARGET_SYSLOG", "true"}});
+  if (!installed_.empty()) {
+    const std::string home = path() / "home";
+    env["ANSIBLE_ROLES_PATH"] = fmt::format("{}/roles{}:{}/roles:/usr/share/ansible/roles:/etc/ansible/roles",
+                                            installed_.string(), configured({"roles_path"}), home);
+    env["ANSIBLE_COLLECTIONS_PATH"] =
+        fmt::format("{}/collections{}:{}/collections:/usr/share/ansible/collections", installed_.string(),
+                    configured({"collections_path", "collections_paths"}), home);
+  }
   return env;
 }
 

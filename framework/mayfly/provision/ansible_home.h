@@ -2,7 +2,9 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "mayfly/profile/profile.h"
 #include "mayfly/support/file_io.h"
@@ -24,7 +26,10 @@ class AnsibleHome {
   [[nodiscard]] std::map<std::string, std::string> environment() const;
 
  private:
+  [[nodiscard]] std::string configured(const std::set<std::string_view>& keys) const;
+
   TempDir directory_;
+  std::filesystem::path installed_;
   std::filesystem::path config_;
 };
 

@@ -1,13 +1,16 @@
 #include <set>
 
+#include "mayfly/provision/dependencies.h"
 #include "mayfly/provision/provision.h"
+#include "mayfly/provision/secrets.h"
+#include "mayfly/provision/tree_hash.h"
 #include "mayfly/support/sha256.h"
 
 namespace mayfly {
 namespace {
 
 // To be raised when a provisioner changes in a way that can alter what it makes of the same input.
-constexpr std::string_view kVersion = "1";
+constexpr std::string_view kVersion = "2";
 
 void add_map(Sha256& hash, const std::map<std::string, std::string>& map) {
   hash.field(std::to_string(map.size()));
@@ -16,8 +19,52 @@ void add_map(Sha256& hash, const std::map<std::string, std::string>& map) {
   }
 }
 
-// A directory's tree without what no manifest reads and tools rewrite.
-void add_directory(Sha256& hash, const std::filesystem::path& directory) {
+void add_list(Sha256& hash, const std::vector<std::string>& list) {
+  hash.field(std::to_string(list.size()));
+  for (const std::string& item : list) {
+    hash.field(item);
+  }
+}
+
+struct Add {
+  Sha256& hash;
+
+  void operator()(const ShellStep& step) const {
+    hash.field("shell").field(step.script.filename().string()).field(step.inline_script);
+    if (!step.script.empty()) {
+      hash.file(step.script);
+    }
+    add_list(hash, step.args);
+    add_map(hash, step.env);
+  }
+
+  void operator()(const AnsibleStep& step) const {
+    hash.field("ansible").field(step.playbook.filename().string());
+    hash_directory(hash, step.playbook.parent_path());
+    add_map(hash, step.vars);
+    add_list(hash, step.tags);
+    add_list(hash, step.skip_tags);
+  }
+
+  void operator()(const PuppetStep& step) const {
+    hash.field("puppet").field(step.manifest.filename().string());
+    hash_directory(hash, step.manifest.parent_path());
+    hash.field(std::to_string(step.modules.size()));
+    for (const std::filesystem::path& module : step.modules) {
+      hash.field(module.filename().string());
+      if (std::filesystem::is_directory(module)) {
+        hash_directory(hash, module);
+      } else {
+        hash.file(module);
+      }
+    }
+    add_map(hash, step.facts);
+  }
+};
+
+}  // namespace
+
+void hash_directory(Sha256& hash, const std::filesystem::path& directory) {
   const std::set<std::string> ignored{".git", ".hg", ".svn", ".ansible", "__pycache__"};
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
@@ -31,47 +78,16 @@ void add_directory(Sha256& hash, const std::filesystem::path& directory) {
   hash.field("");
 }
 
-struct Add {
-  Sha256& hash;
-
-  void operator()(const ShellStep& step) const {
-    hash.field("shell").field(step.script.filename().string()).field(step.inline_script);
-    if (!step.script.empty()) {
-      hash.file(step.script);
-    }
-    hash.field(std::to_string(step.args.size()));
-    for (const std::string& argument : step.args) {
-      hash.field(argument);
-    }
-    add_map(hash, step.env);
-  }
-
-  void operator()(const AnsibleStep& step) const {
-    hash.field("ansible").field(step.playbook.filename().string());
-    add_directory(hash, step.playbook.parent_path());
-    add_map(hash, step.vars);
-  }
-
-  void operator()(const PuppetStep& step) const {
-    hash.field("puppet").field(step.manifest.filename().string());
-    add_directory(hash, step.manifest.parent_path());
-    hash.field(std::to_string(step.modules.size()));
-    for (const std::filesystem::path& module : step.modules) {
-      hash.field(module.filename().string());
-      add_directory(hash, module);
-    }
-    add_map(hash, step.facts);
-  }
-};
-
-}  // namespace
-
 std::string fingerprint(const ProvisionStep& step) {
   return in_context("hashing the input of " + describe(step), [&] {
     try {
       Sha256 hash;
       hash.field("mayfly-provision").field(kVersion);
       std::visit(Add{hash}, step.action);
+      hash_dependencies(hash, step);
+      for (const auto& [name, value] : read_secrets(step.secrets)) {
+        hash.field(name).field(value);
+      }
       return hash.hex();
     } catch (const std::filesystem::filesystem_error& error) {
       throw SystemError("read '" + error.path1().string() + "'", error.code().value());

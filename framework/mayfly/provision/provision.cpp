@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "mayfly/provision/dependencies.h"
+#include "mayfly/provision/secrets.h"
 #include "mayfly/provision/step.h"
 
 namespace mayfly {
@@ -40,6 +42,30 @@ struct Run {
   StepOutcome operator()(const PuppetStep& step) const { return run_puppet(step, context); }
 };
 
+ProvisionStep with_dependencies(const ProvisionStep& step, const ProvisionOptions& options) {
+  if (!has_dependencies(step)) {
+    return step;
+  }
+  if (!options.dependencies) {
+    throw Error(fmt::format("{}: its dependencies are not installed", describe(step)));
+  }
+  return resolve_dependencies(step, *options.dependencies);
+}
+
+// An error that has a secret in its text is replaced by a plain one without.
+template <typename Use>
+auto masking(const SecretMask& mask, Use&& use) {
+  try {
+    return std::forward<Use>(use)();
+  } catch (const Error& error) {
+    const std::string masked = mask(error.message());
+    if (masked == error.message()) {
+      throw;
+    }
+    throw Error(masked);
+  }
+}
+
 }  // namespace
 
 std::string describe(const ProvisionStep& step) { return std::visit(Describe{}, step.action); }
@@ -56,16 +82,28 @@ ConvergeResult provision(const Target& target, const ProvisionStep& step, const 
   if (options.mode == ProvisionMode::check && !has_check_mode(step)) {
     throw Error(fmt::format("{}: its tool can't tell what would change: it has no check mode", describe(step)));
   }
-  LineStream lines(options.on_output);
+  const ProvisionStep whole = with_dependencies(step, options);
+  const auto secrets = in_context("running " + describe(step), [&] { return read_secrets(step.secrets); });
+  const SecretMask mask(secrets);
+  LineStream lines(options.on_output, mask);
   const auto start = Deadline::Clock::now();
   const StepContext context{.target = target,
                             .mode = options.mode,
                             .without = options.without,
                             .lines = lines,
                             .within = step.within,
-                            .deadline = Deadline::after(step.within)};
-  StepOutcome outcome = in_context("running " + describe(step), [&] { return std::visit(Run{context}, step.action); });
+                            .deadline = Deadline::after(step.within),
+                            .has_secrets = !secrets.empty()};
+  StepOutcome outcome = in_context("running " + describe(step), [&] {
+    return masking(mask, [&] { return std::visit(Run{context}, with_secrets(whole, secrets).action); });
+  });
   lines.finish();
+  for (TaskResult& task : outcome.result.tasks) {
+    mask.apply(task);
+  }
+  if (outcome.failure) {
+    mask.apply(*outcome.failure);
+  }
   outcome.result.output = lines.text();
   outcome.result.duration = std::chrono::duration_cast<Milliseconds>(Deadline::Clock::now() - start);
   if (outcome.failure) {

@@ -3,12 +3,14 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "mayfly/exec/target.h"
 #include "mayfly/profile/profile.h"
+#include "mayfly/provision/dependencies.h"
 #include "mayfly/support/error.h"
 
 namespace mayfly {
@@ -80,6 +82,8 @@ struct ProvisionOptions {
   std::string without{};
   /// Gets the tool's output, line by line, as it comes; secrets masked.
   std::function<void(std::string_view line)> on_output{};
+  /// Where to install what a step depends on. Not set: a step that has_dependencies() is an error.
+  std::optional<DependencyOptions> dependencies{};
 };
 
 /// Runs one step in the container. The tool's result file is authoritative: a tool that exits with 0 and leaves none

@@ -81,6 +81,10 @@ StepOutcome run_puppet(const PuppetStep& step, const StepContext& context) {
                                 "--color=false",
                                 "--reports=mayfly",
                                 fmt::format("--modulepath={}", fmt::join(module_path, ":"))};
+  if (context.has_secrets) {
+    // Puppet writes down there what resources are called and what they said: a command with a password, for example.
+    argv.push_back("--statedir=" + scratch / "state");
+  }
   if (context.mode == ProvisionMode::check) {
     argv.emplace_back("--noop");
   }

@@ -28,6 +28,11 @@ void LineStream::finish() {
 }
 
 void LineStream::hand_on(std::string_view line) {
+  std::string masked;
+  if (!mask_.empty()) {
+    masked = mask_(line);
+    line = masked;
+  }
   text_.append(line).append("\n");
   if (on_line_) {
     on_line_(line);

@@ -7,15 +7,17 @@
 
 #include "mayfly/exec/target.h"
 #include "mayfly/provision/provision.h"
+#include "mayfly/provision/secrets.h"
 #include "mayfly/provision/verdict.h"
 #include "mayfly/support/deadline.h"
 
 namespace mayfly {
 
-/// Cuts pieces of output into lines, standard output and error apart, and hands each on once it is whole.
+/// Cuts pieces of output into lines, standard output and error apart, and hands each on once it is whole, masked.
 class LineStream {
  public:
-  explicit LineStream(std::function<void(std::string_view line)> on_line) : on_line_(std::move(on_line)) {}
+  explicit LineStream(std::function<void(std::string_view line)> on_line, SecretMask mask = {})
+      : on_line_(std::move(on_line)), mask_(std::move(mask)) {}
   void feed(bool is_stderr, std::string_view piece);
   /// Hands on what has no line end yet.
   void finish();
@@ -25,6 +27,7 @@ class LineStream {
  private:
   void hand_on(std::string_view line);
   std::function<void(std::string_view line)> on_line_;
+  SecretMask mask_;
   std::string begun_[2];
   std::string text_;
 };
@@ -36,7 +39,8 @@ struct StepContext {
   const std::string& without;  ///< the task that is left out; empty: none
   LineStream& lines;
   Milliseconds within;
-  Deadline deadline;  ///< when `within` ends
+  Deadline deadline;         ///< when `within` ends
+  bool has_secrets = false;  ///< the tool must leave no records of its own in the container
 };
 
 struct StepOutcome {

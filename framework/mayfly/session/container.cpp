@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <cerrno>
 #include <exception>
 #include <optional>
 
 #include "mayfly/container/init_status.h"
+#include "mayfly/provision/secrets.h"
 #include "mayfly/session/container_state.h"
 #include "mayfly/session/processes.h"
 #include "mayfly/support/file_io.h"
@@ -28,6 +31,24 @@ void attempt(std::string_view what, Part&& part) {
     part();
   } catch (const std::exception& error) {
     log(LogLevel::warning, fmt::format("artifacts: {}: {}", what, error.what()));
+  }
+}
+
+// A manifest may write a secret where everybody can read it.
+void mask_changes(StateDiff& diff, const SecretMask& mask) {
+  if (mask.empty()) {
+    return;
+  }
+  const auto mask_change = [&](StateChange& change) {
+    change.text_diff = mask(change.text_diff);
+    for (AspectChange& aspect : change.aspects) {
+      aspect.before = mask(aspect.before);
+      aspect.after = mask(aspect.after);
+    }
+  };
+  std::for_each(diff.changes.begin(), diff.changes.end(), mask_change);
+  for (IgnoredChange& ignored : diff.ignored) {
+    mask_change(ignored.change);
   }
 }
 
@@ -155,9 +176,12 @@ Convergence Container::converge(const ConvergeOptions& options) const {
         in_context(fmt::format("converging '{}' with {}", state_->profile.name, describe(step)), [&] {
           try {
             return while_it_runs(*this, [&] {
-              return provision(
-                  state_->target, step,
-                  {.mode = options.mode, .without = options.without, .on_output = state_->provision_output});
+              ProvisionOptions how{
+                  .mode = options.mode, .without = options.without, .on_output = state_->provision_output};
+              if (has_dependencies(step)) {
+                how.dependencies = state_->dependency_options();
+              }
+              return provision(state_->target, step, how);
             });
           } catch (const ProvisionError& error) {
             if (running()) {
@@ -170,6 +194,7 @@ Convergence Container::converge(const ConvergeOptions& options) const {
   }
   convergence.changes = ignoring(difference(before, capture_state()), ignore_rules(state_->profile));
   attribute(convergence.changes, convergence.reported.tasks);
+  mask_changes(convergence.changes, mask_of(options.steps ? *options.steps : state_->profile.provision));
   return convergence;
 }
 
@@ -181,6 +206,15 @@ MachineState Container::capture_state() const {
 std::shared_ptr<const RootView> Container::root_view() const { return state_->keeper->root_view(state_->name); }
 
 void Container::save_artifacts(const std::filesystem::path& directory) const noexcept {
+  collect_artifacts(directory);
+  attempt("masking secrets", [&] {
+    for (const auto* steps : {&profile().prepare, &profile().provision, &profile().side_effect, &profile().cleanup}) {
+      mask_of(*steps).apply(directory);
+    }
+  });
+}
+
+void Container::collect_artifacts(const std::filesystem::path& directory) const noexcept {
   attempt("directory", [&] { std::filesystem::create_directories(directory); });
   attempt("logs", [&] { state_->keeper->save_logs(state_->name, directory); });
   if (!state_->profile.file.empty()) {

@@ -82,6 +82,7 @@ class Container {
   void save_artifacts(const std::filesystem::path& directory) const noexcept;
 
  private:
+  void collect_artifacts(const std::filesystem::path& directory) const noexcept;
   friend class Session;
   struct State;
   explicit Container(std::unique_ptr<State> state);

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "mayfly/keeper/client.h"
+#include "mayfly/provision/dependencies.h"
 #include "mayfly/session/container.h"
 
 namespace mayfly {
@@ -14,6 +15,7 @@ namespace mayfly {
 struct Container::State {
   std::shared_ptr<KeeperClient> keeper;
   std::function<void(std::string_view line)> provision_output;
+  std::function<DependencyOptions()> dependency_options;
   Profile profile;
   std::string name;
   std::string address;

@@ -99,12 +99,20 @@ struct Session::State {
   std::vector<std::pair<ImageRecipe, Image>> images;  ///< what was looked up in this session
 
   Image image_of(const Profile& profile);
+  std::function<DependencyOptions()> dependency_options(std::string_view profile) const;
   Container start(const Profile& profile, const InitChoice& init, ContainerSpec spec, const StartOptions& options);
   ContainerSpec spec_for(const Profile& profile, const InitChoice& init, std::vector<std::filesystem::path> lowers);
   /// The layer's directory in the store.
   std::filesystem::path converged_layer(const Profile& profile, const Image& image, const InitChoice& init,
                                         const StartOptions& options, bool* built = nullptr);
 };
+
+std::function<DependencyOptions()> Session::State::dependency_options(std::string_view profile) const {
+  const Progress progress = profile.empty() ? options.progress : prefixed(options.progress, std::string(profile));
+  return [progress, keeper = keeper, paths = options.paths, offline = options.offline] {
+    return DependencyOptions{.paths = paths, .scope = keeper->build_scope(), .progress = progress, .offline = offline};
+  };
+}
 
 Image Session::State::image_of(const Profile& profile) {
   {
@@ -163,14 +171,15 @@ Container Session::State::start(const Profile& profile, const InitChoice& init, 
     const auto why = [&] { return keeper->exit_of(name); };
     std::optional<Container> container;
     try {
-      container =
-          Container(std::make_unique<Container::State>(Container::State{.keeper = keeper,
-                                                                        .provision_output = options.provision_output,
-                                                                        .profile = profile,
-                                                                        .name = name,
-                                                                        .address = started.address,
-                                                                        .target = target_of(started, why),
-                                                                        .systemd = init.systemd}));
+      container = Container(
+          std::make_unique<Container::State>(Container::State{.keeper = keeper,
+                                                              .provision_output = options.provision_output,
+                                                              .dependency_options = dependency_options(profile.name),
+                                                              .profile = profile,
+                                                              .name = name,
+                                                              .address = started.address,
+                                                              .target = target_of(started, why),
+                                                              .systemd = init.systemd}));
       guard.done = true;
       wait_until_ready(container->target(), ready_conditions(profile, init), profile.init.within, why,
                        prefixed(options.progress, name));
@@ -274,6 +283,8 @@ Session::~Session() {
 void Session::close() { state_->keeper->close(); }
 
 const std::string& Session::id() const noexcept { return state_->id; }
+
+DependencyOptions Session::dependency_options() const { return state_->dependency_options({})(); }
 
 Container Session::start_unprovisioned(const Profile& profile, const StartOptions& options) {
   const Image image = state_->image_of(profile);

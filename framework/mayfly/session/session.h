@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "mayfly/profile/profile.h"
+#include "mayfly/provision/dependencies.h"
 #include "mayfly/session/container.h"
 #include "mayfly/support/log.h"
 #include "mayfly/support/paths.h"
@@ -19,6 +20,7 @@ struct SessionOptions {
   /// Receives the provisioners' output, line by line, from whichever thread converges. Default: standard error,
   /// indented.
   std::function<void(std::string_view line)> provision_output{};
+  bool offline = false;  ///< dependencies of provision steps come from the store only; see resolve_dependencies()
 };
 
 struct StartOptions {
@@ -70,6 +72,9 @@ class Session {
   [[nodiscard]] Container start_unprovisioned(const Profile& profile, const StartOptions& options = {});
 
   [[nodiscard]] const std::string& id() const noexcept;
+
+  /// For resolve_dependencies() and provision(): with what it builds, nothing of a killed process is left.
+  [[nodiscard]] DependencyOptions dependency_options() const;
 
   /// Ends the session; containers still alive are killed. Idempotent.
   /// @throws Error when something could not be undone

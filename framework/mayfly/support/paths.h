@@ -17,6 +17,7 @@ namespace mayfly {
 /// store()                         $MAYFLY_STORE_DIR, default /var/cache/mayfly
 ///   images/<key>/                 a published root file system: rootfs/ and recipe.json
 ///   layers/<key>/                 a frozen converge layer: upper/ and recipe.json
+///   dependencies/<key>/           what ansible-galaxy or puppet installed for a step, or an archive's modules
 ///   staging/<random>/             what is being built; renamed into place when whole
 ///   locks/<key>                   flock(2): held by the process that builds <key>
 ///   digests/<file state>          a tarball's digest, so that it isn't read again while it is the same file
@@ -32,6 +33,7 @@ struct Paths {
   [[nodiscard]] std::filesystem::path session(std::string_view id) const { return sessions() / id; }
   [[nodiscard]] std::filesystem::path images() const { return store / "images"; }
   [[nodiscard]] std::filesystem::path layers() const { return store / "layers"; }
+  [[nodiscard]] std::filesystem::path dependencies() const { return store / "dependencies"; }
   [[nodiscard]] std::filesystem::path staging() const { return store / "staging"; }
   [[nodiscard]] std::filesystem::path locks() const { return store / "locks"; }
   [[nodiscard]] std::filesystem::path digests() const { return store / "digests"; }
