@@ -152,6 +152,20 @@ TEST_F(Command, VerifyChecksAMachineThatIsNotIdempotent) {
                     HasSubstr("more: failed (idempotence)")));
 }
 
+TEST_F(Command, VerifyTakesOptionalStepsWhenAskedTo) {
+  write_file(directory_.path() / "old.toml", "provision = [{ shell = { inline = \"echo 1 >/etc/old\" } }]\n");
+  const ProcessResult result =
+      mayfly({"verify",
+              profile_with("provision = [{ shell = { inline = \"echo 2 >/etc/new; date +%s%N >/etc/stamp\" } }]\n"
+                           "[scenario]\nskip = [\"idempotence\"]\nupgrade_from = \"old.toml\"\n"),
+              "--also", "check,reproducible"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, AllOf(HasSubstr("\ncheck        skipped           shell (inline script) has no check mode\n"),
+                                HasSubstr("\nreproducible failed"), HasSubstr("  modified  file /etc/stamp: content"),
+                                HasSubstr("\nupgrade      failed"), HasSubstr("added     file /etc/old"),
+                                HasSubstr("more: failed (reproducible, upgrade)")));
+}
+
 TEST_F(Command, VerifyIgnoresWhatTheProfileGivesAReasonFor) {
   const ProcessResult result =
       mayfly({"verify",

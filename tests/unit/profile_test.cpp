@@ -384,6 +384,11 @@ TEST(ParseProfile, ReadsTheScenario) {
   EXPECT_THAT(parse("scenario.skip = [\"lint\", \"side_effect\"]").scenario.skip,
               ElementsAre(ScenarioStep::lint, ScenarioStep::side_effect));
   EXPECT_THAT(parse("scenario.steps = [\"converge\"]").scenario.steps, ElementsAre(ScenarioStep::converge));
+  EXPECT_THAT(parse("scenario.also = [\"check\"]").scenario.also, ElementsAre(ScenarioStep::check));
+}
+
+TEST_F(ProfileDirectory, ResolvesTheProfileToUpgradeFrom) {
+  EXPECT_EQ(parse_here("scenario.upgrade_from = \"site.yml\"").scenario.upgrade_from, at("site.yml"));
 }
 
 TEST(ParseProfile, ReadsWhatIdempotenceIgnores) {

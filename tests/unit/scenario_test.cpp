@@ -92,8 +92,8 @@ std::string why_not(const Profile& profile, Step step, const StepSelection& sele
 
 TEST(PlanSteps, TakesAllStepsInTheirOrder) {
   EXPECT_THAT(run_by(parse(kFull)),
-              ElementsAre(Step::dependency, Step::lint, Step::create, Step::prepare, Step::converge, Step::idempotence,
-                          Step::side_effect, Step::verify, Step::cleanup, Step::destroy));
+              ElementsAre(Step::lint, Step::create, Step::prepare, Step::converge, Step::idempotence, Step::side_effect,
+                          Step::verify, Step::cleanup, Step::destroy));
 }
 
 TEST(PlanSteps, LeavesOutWhatTheProfileHasNothingFor) {
@@ -107,27 +107,50 @@ TEST(PlanSteps, HeedsTheProfile) {
   EXPECT_EQ(why_not(skips, Step::lint), "the profile skips it");
   EXPECT_EQ(why_not(skips, Step::idempotence), "the profile skips it");
   EXPECT_THAT(run_by(parse(std::string(kFull) + "scenario.steps = [\"converge\"]\n")),
-              ElementsAre(Step::dependency, Step::create, Step::prepare, Step::converge, Step::destroy));
+              ElementsAre(Step::create, Step::prepare, Step::converge, Step::destroy));
 }
 
 TEST(PlanSteps, BringsWhatAStepNeeds) {
   const Profile profile = parse(kFull);
-  EXPECT_THAT(run_by(profile, {.steps = {Step::lint}}), ElementsAre(Step::dependency, Step::lint));
+  EXPECT_THAT(run_by(profile, {.steps = {Step::lint}}), ElementsAre(Step::lint));
   EXPECT_THAT(run_by(profile, {.steps = {Step::create}}), ElementsAre(Step::create, Step::destroy));
   EXPECT_THAT(run_by(profile, {.steps = {Step::verify}}),
-              ElementsAre(Step::dependency, Step::create, Step::prepare, Step::converge, Step::verify, Step::destroy));
+              ElementsAre(Step::create, Step::prepare, Step::converge, Step::verify, Step::destroy));
   EXPECT_EQ(why_not(profile, Step::destroy, {.steps = {Step::lint}}), "there is no machine");
+}
+
+TEST(PlanSteps, FetchesDependenciesWhereAManifestNamesAny) {
+  Profile profile = parse(kFull);
+  EXPECT_EQ(why_not(profile, Step::dependency), "the manifests name none");
+  profile.provision = {{.action = AnsibleStep{.playbook = "/site.yml", .requirements = "/requirements.yml"}}};
+  EXPECT_THAT(run_by(profile, {.steps = {Step::lint}}), ElementsAre(Step::dependency, Step::lint));
+}
+
+TEST(PlanSteps, TakesOptionalStepsWhenTheyAreAskedFor) {
+  EXPECT_FALSE(plan_steps(parse(kFull)).at(static_cast<std::size_t>(Step::check)).configured);
+  const Profile asks = parse(std::string(kFull) + "scenario.also = [\"check\"]\n");
+  EXPECT_EQ(why_not(asks, Step::check), "");
+  EXPECT_EQ(why_not(asks, Step::reproducible), "not asked for");
+  EXPECT_EQ(why_not(asks, Step::reproducible, {.also = {Step::reproducible}}), "");
+  EXPECT_THAT(run_by(parse(kFull), {.steps = {Step::reproducible}}),
+              ElementsAre(Step::create, Step::prepare, Step::converge, Step::reproducible, Step::destroy));
+}
+
+TEST(PlanSteps, UpgradesFromAnOlderProfile) {
+  EXPECT_EQ(why_not(parse(kFull), Step::upgrade, {.also = {Step::upgrade}}),
+            "the profile has no 'upgrade_from' in [scenario]");
+  EXPECT_EQ(why_not(parse(std::string(kFull) + "scenario.upgrade_from = \"etc/passwd\"\n"), Step::upgrade), "");
 }
 
 TEST(PlanSteps, LetsTheCommandGoBeforeTheProfile) {
   const Profile profile = parse(std::string(kFull) + "scenario.skip = [\"lint\", \"idempotence\"]\n");
-  EXPECT_THAT(run_by(profile, {.steps = {Step::lint}}), ElementsAre(Step::dependency, Step::lint));
+  EXPECT_THAT(run_by(profile, {.steps = {Step::lint}}), ElementsAre(Step::lint));
   EXPECT_EQ(why_not(profile, Step::verify, {.skip = {Step::verify}}), "skipped by --skip");
   EXPECT_EQ(why_not(profile, Step::lint, {.skip = {Step::verify}}), "the profile skips it");
 }
 
 TEST(PlanSteps, DoesNothingToAMachineThatIsNotMade) {
-  EXPECT_THAT(run_by(parse(kFull), {.skip = {Step::create}}), ElementsAre(Step::dependency, Step::lint));
+  EXPECT_THAT(run_by(parse(kFull), {.skip = {Step::create}}), ElementsAre(Step::lint));
   EXPECT_EQ(why_not(parse(kFull), Step::verify, {.skip = {Step::create}}), "there is no machine");
 }
 

@@ -51,7 +51,8 @@ constexpr auto kVerifyExamples = R"(Examples:
   mayfly verify web.toml --step verify        the checks, on the converged machine
   mayfly verify web.toml --keep=onfail        a shell in the machine that failed
 
-Steps: dependency, lint, create, prepare, converge, idempotence, side_effect, verify, cleanup, destroy.
+Steps: dependency, lint, create, prepare, converge, idempotence, side_effect, verify, cleanup, destroy;
+only when asked for, after idempotence: check (check mode tells the truth), reproducible, upgrade.
 
 Exit code: 0 all steps passed; 1 a machine failed; 2 wrong profile; 3 Mayfly or the host failed.
 )";
@@ -82,7 +83,7 @@ struct CommandLine {
   AutoaddArguments autoadd;
   std::filesystem::path goss;
   std::vector<std::string> env;
-  std::vector<std::string> steps, skip;
+  std::vector<std::string> steps, skip, also;
   std::string keep;
   bool no_provision = false;
   bool json = false;
@@ -118,6 +119,7 @@ void add_verify(CLI::App& app, CommandLine& line) {
         ->delimiter(',');
   };
   names("--step", line.steps, "only this step and what it needs; may be repeated");
+  names("--also", line.also, "this optional step too: check, reproducible, upgrade; may be repeated");
   names("--skip", line.skip, "without this step; may be repeated");
   command->add_flag("--fresh", verify.fresh, "converge anew, also where the converged machine is kept");
   command->add_flag("--offline", verify.offline,
@@ -223,7 +225,9 @@ int dispatch(const std::string& name, CommandLine& line) {
                                      std::getenv("TERM")));
   line.run.env = parse_env(line.env);
   line.run.provision = !line.no_provision;
-  line.verify.selection = {.steps = parse_steps("--step", line.steps), .skip = parse_steps("--skip", line.skip)};
+  line.verify.selection = {.steps = parse_steps("--step", line.steps),
+                           .skip = parse_steps("--skip", line.skip),
+                           .also = parse_steps("--also", line.also)};
   line.verify.keep = parse_keep(line.keep);
   if (name == "run") {
     if (line.run.command.empty()) {

@@ -11,7 +11,10 @@ namespace mayfly {
 
 Profile load_named_profile(const std::filesystem::path& file) {
   try {
-    return load_profile(file);
+    Profile profile = load_profile(file);
+    // Read for its errors: they are told before anything runs.
+    if (!profile.scenario.upgrade_from.empty()) static_cast<void>(load_profile(profile.scenario.upgrade_from));
+    return profile;
   } catch (const SystemError& error) {
     UsageError wrong(error.message());
     wrong.set_hint("name the profile's TOML file, for example web.toml");

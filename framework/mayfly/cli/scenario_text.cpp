@@ -80,7 +80,8 @@ std::vector<Cell> row_of(const ScenarioReport& report, const std::vector<Scenari
 /// Those that judge and take time, and any that has failed: a row has to fit a terminal.
 std::vector<ScenarioStep> telling_steps(const std::vector<ScenarioReport>& reports) {
   using Step = ScenarioStep;
-  constexpr std::array kTelling{Step::lint, Step::create, Step::converge, Step::idempotence, Step::verify};
+  constexpr std::array kTelling{Step::lint,  Step::create,       Step::converge, Step::idempotence,
+                                Step::check, Step::reproducible, Step::upgrade,  Step::verify};
   std::vector<Step> steps;
   for (std::size_t i = 0; i < kScenarioStepNames.size(); ++i) {
     const auto step = static_cast<Step>(i);

@@ -97,6 +97,7 @@ class Verification {
     try {
       if (guard_.interrupted()) return;
       SessionOptions options;
+      options.offline = arguments_.offline;
       options.progress = [this, i](std::string_view line) { view_.progress(i, line); };
       options.provision_output = [this, i](std::string_view line) { view_.output(i, line); };
       view_.run_begins(i);
@@ -109,8 +110,7 @@ class Verification {
 
   ScenarioReport take_through(Session& session, std::size_t i) {
     const Profile& profile = profiles_[i];
-    ScenarioOptions options{
-        .selection = arguments_.selection, .fresh = arguments_.fresh, .offline = arguments_.offline};
+    ScenarioOptions options{.selection = arguments_.selection, .fresh = arguments_.fresh};
     if (!arguments_.artifacts.empty()) {
       options.artifacts =
           profiles_.size() == 1 ? arguments_.artifacts : artifact_directory(arguments_.artifacts, profile.name);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,15 +17,24 @@ enum class ScenarioStep {
   prepare,      ///< `[[prepare]]`: what has to be there before the manifests come
   converge,     ///< `[[provision]]`
   idempotence,  ///< `[[provision]]` again: nothing may change
-  side_effect,  ///< `[[side_effect]]`: what happens to the machine before it is looked at
-  verify,       ///< `[[check]]`
-  cleanup,      ///< `[[cleanup]]`, always
-  destroy,      ///< always
+  // Only when they are asked for:
+  check,         ///< what check mode predicts is what converge does
+  reproducible,  ///< two clean machines end up the same
+  upgrade,       ///< from an older version of the manifests one gets to the same machine as without
+  side_effect,   ///< `[[side_effect]]`: what happens to the machine before it is looked at
+  verify,        ///< `[[check]]`
+  cleanup,       ///< `[[cleanup]]`, always
+  destroy,       ///< always
 };
 
-inline constexpr std::array<std::string_view, 10> kScenarioStepNames = {
-    "dependency",  "lint",        "create", "prepare", "converge",
-    "idempotence", "side_effect", "verify", "cleanup", "destroy"};
+inline constexpr std::array<std::string_view, 13> kScenarioStepNames = {
+    "dependency",   "lint",    "create",      "prepare", "converge", "idempotence", "check",
+    "reproducible", "upgrade", "side_effect", "verify",  "cleanup",  "destroy"};
+
+/// Whether the step is left out unless somebody asks for it.
+[[nodiscard]] constexpr bool is_optional(ScenarioStep step) {
+  return step == ScenarioStep::check || step == ScenarioStep::reproducible || step == ScenarioStep::upgrade;
+}
 
 [[nodiscard]] constexpr std::string_view to_string(ScenarioStep step) {
   return kScenarioStepNames.at(static_cast<std::size_t>(step));
@@ -37,6 +47,8 @@ inline constexpr std::array<std::string_view, 10> kScenarioStepNames = {
 struct ScenarioSettings {
   std::vector<ScenarioStep> steps{};  ///< only these, and what they need; empty: all
   std::vector<ScenarioStep> skip{};
+  std::vector<ScenarioStep> also{};      ///< optional ones
+  std::filesystem::path upgrade_from{};  ///< absolute: the profile with the older manifests; asks for `upgrade`, too
   friend bool operator==(const ScenarioSettings&, const ScenarioSettings&) = default;
 };
 

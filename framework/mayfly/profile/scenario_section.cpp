@@ -40,10 +40,24 @@ std::optional<std::vector<ScenarioStep>> read_skip(Reader& reader, std::string_v
   return read_step_names(reader, name, node);
 }
 
-constexpr Schema<ScenarioSettings, 2> kScenario{
+std::optional<std::vector<ScenarioStep>> read_also(Reader& reader, std::string_view name, const DocumentNode& node) {
+  auto steps = read_step_names(reader, name, node);
+  for (const DocumentNode& item : node.items) {
+    const auto step = item.kind == Kind::text ? parse_scenario_step(item.text) : std::nullopt;
+    if (step && !is_optional(*step)) {
+      reader.error(item.place, fmt::format("'{}' is no optional step: it is taken anyhow", item.text),
+                   "optional are check, reproducible and upgrade");
+    }
+  }
+  return steps;
+}
+
+constexpr Schema<ScenarioSettings, 4> kScenario{
     .title = "[scenario]",
-    .fields = {{{"steps", into<ScenarioSettings, &ScenarioSettings::steps, read_step_names>, Need::choice},
-                {"skip", into<ScenarioSettings, &ScenarioSettings::skip, read_skip>, Need::choice}}}};
+    .fields = {{{"steps", into<ScenarioSettings, &ScenarioSettings::steps, read_step_names>},
+                {"skip", into<ScenarioSettings, &ScenarioSettings::skip, read_skip>},
+                {"also", into<ScenarioSettings, &ScenarioSettings::also, read_also>},
+                {"upgrade_from", into<ScenarioSettings, &ScenarioSettings::upgrade_from, read_file_path>}}}};
 
 template <const auto& Resource, auto Read>
 void read_ignored(Reader& reader, std::string_view name, const DocumentNode& node, IgnoreSetting& out) {
@@ -158,6 +172,10 @@ std::optional<ScenarioStep> parse_scenario_step(std::string_view name) {
 
 void read_scenario(Reader& reader, std::string_view name, const DocumentNode& node, Profile& profile) {
   read_table(reader, kScenario, name, node, profile.scenario);
+  const DocumentEntry* steps = node.find("steps");
+  if (steps != nullptr && node.find("skip") != nullptr) {
+    reader.error(steps->place, "'steps' can't stand beside 'skip' in [scenario]", "name either those to take or those to leave out");
+  }
 }
 
 void read_idempotence(Reader& reader, std::string_view name, const DocumentNode& node, Profile& profile) {

@@ -4,22 +4,41 @@
 
 #include <algorithm>
 
+#include "mayfly/provision/dependencies.h"
+
 namespace mayfly {
 namespace {
 
 using Step = ScenarioStep;
 
+constexpr std::string_view kNotAskedFor = "not asked for";
+
 bool contains(const std::vector<Step>& steps, Step step) {
   return std::find(steps.begin(), steps.end(), step) != steps.end();
+}
+
+template <typename Condition>
+bool any_step(const Profile& profile, Condition condition) {
+  for (const auto* steps : {&profile.prepare, &profile.provision, &profile.side_effect, &profile.cleanup}) {
+    if (std::any_of(steps->begin(), steps->end(), condition)) return true;
+  }
+  return false;
 }
 
 /// Why the profile has nothing for a step; empty when it has.
 std::string_view nothing_for(Step step, const Profile& profile) {
   switch (step) {
     case Step::dependency:
+      return any_step(profile, has_dependencies) ? "" : "the manifests name none";
     case Step::lint:
+      return any_step(profile, [](const auto&) { return true; }) ? "" : "the profile has no manifests";
+    case Step::upgrade:
+      if (profile.scenario.upgrade_from.empty()) return "the profile has no 'upgrade_from' in [scenario]";
+      [[fallthrough]];
     case Step::converge:
     case Step::idempotence:
+    case Step::check:
+    case Step::reproducible:
       return profile.provision.empty() ? "the profile has no [[provision]]" : "";
     case Step::prepare:
       return profile.prepare.empty() ? "the profile has no [[prepare]]" : "";
@@ -61,8 +80,13 @@ std::vector<PlannedStep> plan_steps(const Profile& profile, const StepSelection&
     if (step == Step::destroy && !wanted.empty() && !contains(wanted, step)) return "there is no machine";
     if (step == Step::destroy) return {};
     if (contains(selection.skip, step)) return "skipped by --skip";
-    if (!wanted.empty() && !contains(wanted, step)) return asked ? "not asked for" : "not among the profile's steps";
-    if (asked && contains(named, step)) return {};
+    if (!wanted.empty() && !contains(wanted, step) && !contains(selection.also, step)) {
+      return std::string(asked ? kNotAskedFor : "not among the profile's steps");
+    }
+    if (contains(named, step)) return {};
+    const bool also = contains(selection.also, step) || contains(profile.scenario.also, step) ||
+                      (step == Step::upgrade && !profile.scenario.upgrade_from.empty());
+    if (is_optional(step) && !also) return std::string(kNotAskedFor);
     if (contains(profile.scenario.skip, step)) return "the profile skips it";
     if (step == Step::idempotence && profile.idempotence.skip) return "the profile skips it";
     return {};
@@ -77,6 +101,7 @@ std::vector<PlannedStep> plan_steps(const Profile& profile, const StepSelection&
       planned.configured = false;
       planned.why_skipped = nothing;
     }
+    if (is_optional(step) && planned.why_skipped == kNotAskedFor) planned.configured = false;
     if (step > Step::create && !has_machine && planned.runs()) planned.why_skipped = "there is no machine";
     if (step == Step::create) has_machine = planned.runs();
     plan.push_back(std::move(planned));

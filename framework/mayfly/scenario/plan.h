@@ -11,6 +11,7 @@ namespace mayfly {
 struct StepSelection {
   std::vector<ScenarioStep> steps{};  ///< only these, and what they need; empty: as the profile says
   std::vector<ScenarioStep> skip{};   ///< added to the profile's
+  std::vector<ScenarioStep> also{};   ///< optional ones, added to the profile's
 };
 
 /// What will become of a step.
@@ -23,7 +24,7 @@ struct PlannedStep {
   friend bool operator==(const PlannedStep&, const PlannedStep&) = default;
 };
 
-/// All ten steps in their order. A step that was asked for brings what it needs (a machine, converged); `destroy` comes
+/// All steps in their order. A step that was asked for brings what it needs (a machine, converged); `destroy` comes
 /// whenever `create` does.
 [[nodiscard]] std::vector<PlannedStep> plan_steps(const Profile& profile, const StepSelection& selection = {});
 

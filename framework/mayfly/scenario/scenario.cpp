@@ -8,7 +8,10 @@
 
 #include "mayfly/exec/readiness.h"
 #include "mayfly/image/image.h"
+#include "mayfly/judge/comparison.h"
 #include "mayfly/judge/idempotence.h"
+#include "mayfly/judge/prediction.h"
+#include "mayfly/provision/dependencies.h"
 #include "mayfly/scenario/details.h"
 #include "mayfly/scenario/inspect.h"
 
@@ -61,6 +64,7 @@ class Scenario {
         report_{.name = profile.name, .file = profile.file, .started = std::chrono::system_clock::now()} {
     if (!planned(Step::prepare)) profile_.prepare.clear();
     if (!planned(Step::converge)) profile_.provision.clear();
+    resolved_ = profile;
   }
 
   ScenarioReport run() {
@@ -99,7 +103,8 @@ class Scenario {
     current_.duration = std::chrono::duration_cast<Milliseconds>(Clock::now() - since_);
     // A machine that isn't idempotent can still be right.
     const Step step = current_.step;
-    const bool blocks = step != Step::idempotence && step != Step::verify && step != Step::cleanup;
+    const bool judges = step == Step::idempotence || is_optional(step) || step == Step::verify;
+    const bool blocks = !judges && step != Step::cleanup;
     if (current_.outcome == Outcome::failed && blocks && !failed_) failed_ = step;
     add(std::exchange(current_, {}));
   }
@@ -154,12 +159,9 @@ class Scenario {
   void work(StepReport& report) {
     switch (report.step) {
       case Step::dependency:
-        report.outcome = Outcome::skipped;
-        report.configured = false;
-        report.detail = "the manifests name none";
-        return;
+        return resolve();
       case Step::lint:
-        return inspect_manifests(profile_, report);
+        return inspect_manifests(resolved_, report);
       case Step::create:
         machine();
         report.detail = describe(profile_.image);
@@ -169,6 +171,12 @@ class Scenario {
         return;  // make_layer() has done them
       case Step::idempotence:
         return check_twice();
+      case Step::check:
+        return check_what_is_predicted();
+      case Step::reproducible:
+        return judge(check_reproducible(session_, profile_, start_options()));
+      case Step::upgrade:
+        return upgrade();
       case Step::side_effect:
         return tell(machine().converge({.steps = profile_.side_effect}));
       case Step::verify:
@@ -199,6 +207,60 @@ class Scenario {
     const IdempotenceReport verdict = check_idempotence(session_, profile_, start_options());
     tell(verdict.second);
     if (!verdict.idempotent()) throw Failure{explain(verdict)};
+  }
+
+  /// Installs into the store what converge will take from there.
+  void resolve() {
+    std::size_t count = 0;
+    for (auto* steps : {&resolved_.prepare, &resolved_.provision, &resolved_.side_effect, &resolved_.cleanup}) {
+      for (ProvisionStep& step : *steps) {
+        if (!has_dependencies(step)) continue;
+        step = resolve_dependencies(step, session_.dependency_options());
+        ++count;
+      }
+    }
+    current_.detail = fmt::format("of {} step{}", count, count == 1 ? "" : "s");
+  }
+
+  void check_what_is_predicted() {
+    for (const ProvisionStep& step : profile_.provision) {
+      if (has_check_mode(step)) continue;
+      current_.outcome = Outcome::skipped;
+      current_.detail = fmt::format("{} has no check mode", describe(step));
+      return;
+    }
+    const PredictionReport verdict = check_prediction(session_, profile_, false, start_options());
+    tell(verdict.actual);
+    const auto tasks = verdict.predicted.tasks.size();
+    current_.detail =
+        fmt::format("{} task{} predicted, {} not as predicted", tasks, tasks == 1 ? "" : "s", verdict.lies.size());
+    if (!verdict.truthful()) throw Failure{explain(verdict)};
+  }
+
+  void judge(const ComparisonReport& verdict) {
+    current_.changes = verdict.differences;
+    current_.detail = verdict.equal() ? "both machines are the same" : describe(verdict.differences);
+    if (!verdict.equal()) throw Failure{explain(verdict)};
+  }
+
+  void upgrade() {
+    Profile from = load_profile(profile_.scenario.upgrade_from);
+    // The machine's name stays, and what the cell of a matrix has set holds for both.
+    from.hostname = profile_.hostname;
+    auto* old_image = std::get_if<DebianImage>(&from.image);
+    const auto* image = std::get_if<DebianImage>(&profile_.image);
+    if (old_image != nullptr && image != nullptr) old_image->suite = image->suite;
+    from.privileged = profile_.privileged;
+    from.network = profile_.network;
+    const UpgradeReport verdict = check_upgrade(session_, from, profile_, start_options());
+    current_.changes = verdict.upgraded.differences;
+    if (verdict.equal()) {
+      current_.detail = fmt::format("from {} and back", from.name);
+      return;
+    }
+    current_.detail = fmt::format("{} going up, {} going back", describe(verdict.upgraded.differences),
+                                  describe(verdict.downgraded.differences));
+    throw Failure{explain(verdict.upgraded) + explain(verdict.downgraded)};
   }
 
   void run_checks(StepReport& report) {
@@ -237,7 +299,8 @@ class Scenario {
   }
 
   Session& session_;
-  Profile profile_;  ///< without the steps that aren't to be run
+  Profile profile_;     ///< without the steps that aren't to be run
+  Profile resolved_{};  ///< the given one, with what its manifests need; to be read, as the session resolves by itself
   const ScenarioOptions& options_;
   std::vector<PlannedStep> plan_;
   ScenarioReport report_;

@@ -11,8 +11,7 @@ namespace mayfly {
 
 struct ScenarioOptions {
   StepSelection selection{};
-  bool fresh = false;    ///< converge anew even if the store has the converged machine
-  bool offline = false;  ///< fetch no dependencies: take what was fetched earlier
+  bool fresh = false;  ///< converge anew even if the store has the converged machine
   /// Where to save the container's logs when a step fails; empty: nowhere.
   std::filesystem::path artifacts{};
   // What they throw ends the scenario.
