@@ -3,4 +3,7 @@ file { '/etc/secret':
   mode    => '0600',
 }
 notify { "it is ${facts['password']}": }
-exec { "/bin/sh -c 'exit 3' # ${facts['password']}": }
+# Its title has the secret, its command has not: that would be seen by whoever lists processes.
+exec { "break with ${facts['password']}":
+  command => "/bin/sh -c 'exit 3'",
+}
