@@ -9,7 +9,9 @@
 #include <filesystem>
 #include <future>
 #include <sstream>
+#include <thread>
 
+#include "mayfly/container/cgroup.h"
 #include "mayfly/exec/command.h"
 #include "mayfly/exec/target.h"
 #include "mayfly/keeper/client.h"
@@ -113,6 +115,27 @@ TEST_F(KeeperTest, BringsACommandAndItsContainerIntoOneCgroupOfItsOwn) {
 TEST_F(KeeperTest, HasALoopbackInterfaceThatIsUp) {
   const StartedContainer container = keeper_->start(spec("web"));
   EXPECT_EQ(output(container, "cat /sys/class/net/lo/flags"), "0x9\n");
+}
+
+TEST_F(KeeperTest, AProcessThatJoinsADyingCgroupIsKilledToo) {
+  const Cgroups cgroups = Cgroups::of_host();
+  const std::string name = "mayfly/late-" + std::to_string(getpid());
+  const UniqueFd directory = cgroups.create(name);
+  const UniqueFd procs(openat(directory.get(), "cgroup.procs", O_WRONLY | O_CLOEXEC));
+  cgroups.kill(name);
+  const pid_t late = fork();
+  if (late == 0) {
+    (void)!write(procs.get(), "0", 1);
+    execlp("sleep", "sleep", "1000", nullptr);
+    _exit(1);
+  }
+  while (read_file(cgroups.unified_root() / name / "cgroup.procs").empty()) {
+    std::this_thread::yield();
+  }
+  EXPECT_TRUE(cgroups.remove(name, Deadline::after(Milliseconds(2'000))));
+  kill(late, SIGKILL);
+  waitpid(late, nullptr, 0);
+  cgroups.remove_if_empty("mayfly");
 }
 
 TEST_F(KeeperTest, WritesReachNeitherTheImageNorAnotherContainer) {

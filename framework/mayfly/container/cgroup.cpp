@@ -272,6 +272,7 @@ bool Cgroups::remove(std::string_view name, Deadline deadline) const {
     if (deadline.passed()) {
       return false;
     }
+    kill(name);
     // cgroup.events reports when the last process has gone; the other hierarchies have nothing to wait on, hence the
     // short timeout.
     const UniqueFd events(

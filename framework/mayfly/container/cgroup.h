@@ -61,7 +61,8 @@ class Cgroups {
   /// SIGKILL to everything in `name` and beneath, in one write. What is gone already is no error.
   void kill(std::string_view name) const;
 
-  /// Removes `name` and all beneath it from every hierarchy, once the processes in it are gone.
+  /// Kills what is in `name` and beneath, and removes it from every hierarchy once the processes are gone. A process
+  /// that joins late, as a child of a dying one may, is killed, too.
   /// @return false when something is still in use at the deadline
   [[nodiscard]] bool remove(std::string_view name, Deadline deadline) const;
 

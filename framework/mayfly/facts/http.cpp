@@ -91,7 +91,7 @@ class List {
   void add(const std::string& line) {
     curl_slist* longer = curl_slist_append(lines_.get(), line.c_str());
     if (longer == nullptr) throw std::bad_alloc();
-    static_cast<void>(lines_.release());
+    static_cast<void>(lines_.release());  // NOLINT(bugprone-unused-return-value): it is what `longer` begins with
     lines_.reset(longer);
   }
   [[nodiscard]] curl_slist* get() const { return lines_.get(); }

@@ -34,7 +34,7 @@ std::string line(const Attribute& attribute, const Expectation& expected, const 
 std::vector<std::string> mismatches(const Check& check, const Observation& found) {
   if (!found.trouble.empty()) return {found.trouble};
   const ResourceSpec& spec = spec_of(check.resource);
-  const std::vector<std::string> absent{fmt::format("there is no such {}", spec.noun)};
+  std::vector<std::string> absent{fmt::format("there is no such {}", spec.noun)};
   std::vector<std::string> lines;
   for (const Demand& demand : check.demands) {
     const Attribute& attribute = *spec.find(demand.attribute);
@@ -58,6 +58,7 @@ std::string title_of(const Check& check) {
   if (!check.title.empty()) return check.title;
   const ResourceSpec& spec = spec_of(check.resource);
   std::vector<std::string> words;
+  words.reserve(check.demands.size());
   for (const Demand& demand : check.demands) {
     words.push_back(title_text(demand.attribute, demand.expected, spec.find(demand.attribute)->type));
   }

@@ -26,7 +26,7 @@ bool demands(const Check& check, std::string_view attribute) {
 }
 
 template <typename T>
-T option(const Check& check, const std::string& name, T fallback) {
+T option(const Check& check, const std::string& name, const T& fallback) {
   const auto found = check.options.find(name);
   return found == check.options.end() ? fallback : std::get<T>(found->second);
 }
