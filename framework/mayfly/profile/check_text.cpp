@@ -13,7 +13,7 @@ namespace {
 using Operator = Expectation::Operator;
 using List = std::vector<std::string>;
 
-std::string quoted(std::string_view text) {
+std::string toml_string(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -44,7 +44,7 @@ std::string plain(const Value& value, ValueType type) {
     std::transform(list->begin(), list->end(), std::back_inserter(items), quoted);
     return array_of(items);
   }
-  return quoted(std::get<std::string>(value));
+  return toml_string(std::get<std::string>(value));
 }
 
 std::string_view key_of(Operator op) {
@@ -145,7 +145,7 @@ std::string option_text(const CheckOption& option, const Value& value) {
 
 std::string to_toml(const Check& check) {
   const ResourceSpec& spec = spec_of(check.resource);
-  std::string subject = quoted(check.subject);
+  std::string subject = toml_string(check.subject);
   if (spec.subject_type == ResourceSpec::SubjectType::port) subject = check.subject;
   if (spec.subject_type == ResourceSpec::SubjectType::argv) subject = plain(check.argv, ValueType::list);
   List entries{fmt::format("{} = {}", spec.subject, subject)};
@@ -160,7 +160,7 @@ std::string to_toml(const Check& check) {
         fmt::format("{} = {}", demand.attribute, condition(demand.expected, spec.find(demand.attribute)->type)));
   }
   std::string text = fmt::format("[[check]]\n{} = {{ {} }}\n", spec.name, fmt::join(entries, ", "));
-  if (!check.title.empty()) text += fmt::format("title = {}\n", quoted(check.title));
+  if (!check.title.empty()) text += fmt::format("title = {}\n", toml_string(check.title));
   if (check.within) text += fmt::format("within = \"{}ms\"\n", check.within->count());
   return text;
 }

@@ -22,7 +22,7 @@ std::string description(std::string_view bytes) {
 }
 
 /// A double-quoted scalar of YAML.
-std::string quoted(std::string_view bytes) {
+std::string yaml_string(std::string_view bytes) {
   std::string text = "\"";
   for (const char c : plain_text(bytes)) {
     if (c == '"' || c == '\\') text += '\\';
@@ -37,14 +37,14 @@ std::string list_of_lines(std::string_view text) {
   std::string list = "\n";
   for (std::size_t start = 0; start < text.size();) {
     const std::size_t end = std::min(text.find('\n', start), text.size());
-    list += fmt::format("    - {}\n", quoted(text.substr(start, end - start)));
+    list += fmt::format("    - {}\n", yaml_string(text.substr(start, end - start)));
     start = end + 1;
   }
   return list;
 }
 
 std::string diagnosis(const JunitCase& test) {
-  std::string text = fmt::format("  ---\n  message: {}\n  severity: {}\n", quoted(test.message),
+  std::string text = fmt::format("  ---\n  message: {}\n  severity: {}\n", yaml_string(test.message),
                                  test.outcome == Outcome::error ? "error" : "fail");
   if (!test.details.empty()) text += "  details:" + list_of_lines(test.details);
   if (!test.out.empty()) text += "  output:" + list_of_lines(test.out);
