@@ -41,7 +41,7 @@ std::string plain(const Value& value, ValueType type) {
   }
   if (const auto* list = std::get_if<List>(&value)) {
     List items;
-    std::transform(list->begin(), list->end(), std::back_inserter(items), quoted);
+    std::transform(list->begin(), list->end(), std::back_inserter(items), toml_string);
     return array_of(items);
   }
   return toml_string(std::get<std::string>(value));
