@@ -82,6 +82,21 @@ TEST_F(ExecTest, KeepsOutputAndErrorApart) {
   EXPECT_FALSE(result.ok());
 }
 
+TEST_F(ExecTest, PrivateTreeIsSeenReadOnlyByTheCommandAlone) {
+  const TempDir directory;
+  mayfly::write_file(directory.path() / "file", "of the host\n");
+  const ExecOptions with_tree{.private_tree = PrivateTree{directory.path()}};
+  const std::string look = "cd /dev/.mayfly/tool && cat file; stat -c %U file; touch file 2>&1";
+  EXPECT_THAT(sh(look, with_tree).out, AllOf(StartsWith("of the host\nroot\n"), HasSubstr("Read-only file system")));
+  EXPECT_EQ(sh("ls -A /dev/.mayfly/tool").out, "");
+  EXPECT_EQ(sh("grep -c /dev/.mayfly/tool /proc/1/mountinfo").out, "0\n");
+}
+
+TEST_F(ExecTest, PrivateTreeThatIsNotThereIsAnError) {
+  const ExecOptions options{.private_tree = PrivateTree{"/nowhere"}};
+  EXPECT_EQ(error_of([&] { sh("true", options); }), "open tree '/nowhere': No such file or directory");
+}
+
 TEST_F(ExecTest, RunsInTheContainer) { EXPECT_EQ(sh("hostname; cat /proc/1/comm").out, "test\nmayfly-init\n"); }
 
 TEST_F(ExecTest, HasACleanEnvironment) {

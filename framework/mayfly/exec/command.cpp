@@ -5,6 +5,7 @@
 #include "mayfly/exec/command_plan.h"
 #include "mayfly/exec/exec_cgroup.h"
 #include "mayfly/exec/output_pump.h"
+#include "mayfly/exec/private_tree.h"
 #include "mayfly/exec/target_state.h"
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/error.h"
@@ -23,6 +24,8 @@ bool died_with_container(const Target& target, const ExecResult& result) {
 void run_plan(const Target& target, SpawnPlan& plan, const ExecOptions& options, ExecResult& result) {
   OutputPump pump(target, plan.account, options.stdin_text, options.on_output);
   plan.stdio = pump.command_ends();
+  const UniqueFd tree = options.private_tree ? open_private_tree(target, options.private_tree->directory) : UniqueFd();
+  plan.private_tree = tree.get();
   const ExecCgroup cgroup(target);
   ContainerProcess process = ContainerProcess::start(target, plan, cgroup.fd());
   if (process.exec_error() != 0) {

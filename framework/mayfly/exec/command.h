@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -12,6 +13,14 @@
 
 namespace mayfly {
 
+/// A directory of the host that one command, and what it starts, sees read-only on top of the container's own mounts;
+/// nobody else in the container does, and nothing of it is written to the container.
+struct PrivateTree {
+  /// A path below `/dev` of the container, which it has to itself: what the command mounts below `/dev` is its alone.
+  static constexpr const char* kMountPoint = "/dev/.mayfly/tool";
+  std::filesystem::path directory;  ///< on the host; owners on disk are 0-based
+};
+
 /// How to run a command in a container. Defaults: root, `/`, a clean environment (PATH, HOME, LANG=C.UTF-8, TERM=dumb),
 /// stdin at end of file, no deadline.
 struct ExecOptions {
@@ -19,6 +28,7 @@ struct ExecOptions {
   std::map<std::string, std::string> env{};  ///< added to the clean environment
   std::string cwd{};                         ///< empty: `/`, or the user's home when `user` is set
   std::string user{};                        ///< name or number, from the container's own /etc/passwd; empty: root
+  std::optional<PrivateTree> private_tree{};
   std::optional<Milliseconds> timeout{};  ///< then the command's whole tree is killed, even what has left its session
   /// Called with each piece of output as it comes (true: standard error); it is collected all the same.
   std::function<void(bool is_stderr, std::string_view piece)> on_output{};

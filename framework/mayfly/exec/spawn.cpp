@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 #include <span>
 
 #include "mayfly/container/seccomp.h"
+#include "mayfly/exec/command.h"
 #include "mayfly/exec/target_state.h"
 #include "mayfly/exec/vm_child.h"
 #include "mayfly/support/error.h"
@@ -23,7 +25,7 @@
 namespace mayfly {
 namespace {
 
-enum class Step { none, cgroup, enter, clone, terminal, descriptors, privileges, user, directory, execute };
+enum class Step { none, cgroup, enter, tree, clone, terminal, descriptors, privileges, user, directory, execute };
 
 std::string describe(Step step, const SpawnPlan& plan) {
   switch (step) {
@@ -31,6 +33,8 @@ std::string describe(Step step, const SpawnPlan& plan) {
       return "join the container's cgroup";
     case Step::enter:
       return "enter the container's namespaces";
+    case Step::tree:
+      return fmt::format("show the command a tree of its own at '{}' in the container", PrivateTree::kMountPoint);
     case Step::terminal:
       return "give the command its terminal";
     case Step::descriptors:
@@ -106,6 +110,7 @@ struct Shared {
   const char* cwd = nullptr;
   const char* fallback_cwd = nullptr;
   int stdio[3] = {-1, -1, -1};
+  int private_tree = -1;
   bool controlling_terminal = false;
   uid_t uid = 0;
   gid_t gid = 0;
@@ -150,6 +155,18 @@ MAYFLY_VM_CHILD void enter(Shared& shared, int except) noexcept {
     check(shared, Step::cgroup, child_call(SYS_pwrite64, shared.cgroups[i], as_word("0"), 1, 0));
   }
   check(shared, Step::enter, child_call(SYS_setns, shared.pidfd, shared.namespaces & ~except));
+}
+
+/// Mounts that the command makes for the container have to reach it, so the copy of the namespace stays its peer, all
+/// but for /dev: with that, the tree would reach the container too.
+MAYFLY_VM_CHILD void show_private_tree(Shared& shared) noexcept {
+  mount_attr apart{};
+  apart.propagation = MS_PRIVATE;
+  check(shared, Step::tree, child_call(SYS_unshare, CLONE_NEWNS));
+  check(shared, Step::tree, child_call(SYS_mount_setattr, AT_FDCWD, as_word("/dev"), 0, as_word(&apart), sizeof apart));
+  check(shared, Step::tree,
+        child_call(SYS_move_mount, shared.private_tree, as_word(""), AT_FDCWD, as_word(PrivateTree::kMountPoint),
+                   MOVE_MOUNT_F_EMPTY_PATH));
 }
 
 /// Entering a user namespace gives every capability in it and a full bounding set.
@@ -245,6 +262,9 @@ MAYFLY_VM_CHILD void outer(void* argument) noexcept {
   Shared& shared = *static_cast<Shared*>(argument);
   reset_signal_handlers();
   enter(shared, 0);
+  if (shared.private_tree >= 0) {
+    show_private_tree(shared);
+  }
   // With CLONE_PARENT the caller is the program's parent. This process must not be: were it killed first, the program
   // would go to the host's process 1, and the container could not end before that has reaped it.
   VmClone clone{.flags = CLONE_PARENT | CLONE_PARENT_SETTID,
@@ -400,6 +420,7 @@ ContainerProcess ContainerProcess::start(const Target& target, const SpawnPlan& 
   shared.cwd = plan.cwd.c_str();
   shared.fallback_cwd = plan.fallback_cwd.empty() ? nullptr : plan.fallback_cwd.c_str();
   std::copy(plan.stdio.begin(), plan.stdio.end(), shared.stdio);
+  shared.private_tree = plan.private_tree;
   shared.controlling_terminal = plan.controlling_terminal;
   shared.uid = plan.account.uid;
   shared.gid = plan.account.gid;

@@ -22,6 +22,9 @@ struct SpawnPlan {
   std::string cwd = "/";
   std::string fallback_cwd{};  ///< when `cwd` can't be entered; empty: that is an error
   std::array<int, 3> stdio{-1, -1, -1};
+  /// A detached mount, shown at PrivateTree::kMountPoint in a copy of the container's mount namespace; taken by the
+  /// start
+  int private_tree = -1;
   bool controlling_terminal = false;  ///< stdio[0] is a terminal, and becomes the new session's
 };
 
