@@ -17,6 +17,14 @@ inline DebianImage systemd_image() {
           .packages = {"systemd-sysv", "dbus", "python3", "python3-apt", "curl", "iproute2", "ca-certificates"}};
 }
 
+/// Puppet, CFEngine, Itamae and Rex, with systemd: a container that has them, and the root file system of the tools for
+/// one that lacks them.
+inline DebianImage tools_image(const std::string& suite) {
+  return {.suite = suite,
+          .packages = {"systemd-sysv", "dbus", "iproute2", "curl", "ca-certificates", "puppet-agent", "cfengine3",
+                       "itamae", "rex"}};
+}
+
 /// A fixture whose tests share one container of `Suite::profile()`, without its provision steps.
 template <typename Suite>
 class SharedContainer : public ::testing::Test {

@@ -37,13 +37,13 @@ class InContainer : public test::SharedContainer<Suite> {
  protected:
   using test::SharedContainer<Suite>::target;
 
-  ConvergeResult converge(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 300s,
+  ConvergeResult converge(ProvisionAction action, Milliseconds within = 300s,
                           ProvisionMode mode = ProvisionMode::converge) {
     return provision(target(), {.action = std::move(action), .within = within},
                      {.mode = mode, .on_output = [&](std::string_view line) { lines_.emplace_back(line); }});
   }
   /// The error of a step that has to fail.
-  ProvisionError failure_of(std::variant<ShellStep, AnsibleStep, PuppetStep> action, Milliseconds within = 300s) {
+  ProvisionError failure_of(ProvisionAction action, Milliseconds within = 300s) {
     try {
       static_cast<void>(converge(std::move(action), within));
     } catch (const ProvisionError& error) {
@@ -51,11 +51,11 @@ class InContainer : public test::SharedContainer<Suite> {
     }
     throw std::runtime_error("the step succeeded");
   }
-  ConvergeResult check(std::variant<ShellStep, AnsibleStep, PuppetStep> action) {
+  ConvergeResult check(ProvisionAction action) {
     return converge(std::move(action), 300s, ProvisionMode::check);
   }
   // What anybody could see of a step with a secret: what was streamed and returned, and command lines meanwhile.
-  std::string seen_of(std::variant<ShellStep, AnsibleStep, PuppetStep> action) {
+  std::string seen_of(ProvisionAction action) {
     write_file(secret_.path() / "password", kSecret, 0600);
     std::string seen;
     const auto note = [&](const ConvergeResult& result) {
@@ -319,9 +319,7 @@ class Puppet : public InContainer<Puppet> {
  public:
   static Profile profile() {
     return {.name = "puppet",
-            .image = DebianImage{.suite = "bookworm",
-                                 .packages = {"systemd-sysv", "dbus", "puppet-agent", "curl", "iproute2",
-                                              "ca-certificates"}},
+            .image = test::tools_image("bookworm"),
             .hostname = "web"};
   }
 

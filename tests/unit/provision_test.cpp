@@ -10,6 +10,7 @@
 #include "mayfly/provision/puppet_input.h"
 #include "mayfly/provision/puppet_report.h"
 #include "mayfly/provision/step.h"
+#include "mayfly/provision/variables.h"
 #include "mayfly/support/file_io.h"
 
 namespace mayfly {
@@ -195,11 +196,11 @@ TEST(AnsibleInventory, NameHasNoSpecialCharacters) {
 }
 
 TEST(AnsibleVars, KeepTheirTypes) {
-  EXPECT_EQ(ansible_vars({{"workers", "4"}, {"name", "\"x\""}, {"on", "true"}}),
+  EXPECT_EQ(variables_as_json({{"workers", "4"}, {"name", "\"x\""}, {"on", "true"}}),
             R"({"name":"x","on":true,"workers":4})");
 }
 
-TEST(AnsibleVars, NonJsonIsAnError) { EXPECT_THROW(static_cast<void>(ansible_vars({{"x", "[1"}})), Error); }
+TEST(AnsibleVars, NonJsonIsAnError) { EXPECT_THROW(static_cast<void>(variables_as_json({{"x", "[1"}})), Error); }
 
 PathMap puppet_paths() {
   PathMap paths;
@@ -365,7 +366,7 @@ class Fingerprint : public testing::Test {
     write_file(path() / "setup.sh", "true\n");
   }
   std::filesystem::path path() const { return directory_.path(); }
-  std::string of(std::variant<ShellStep, AnsibleStep, PuppetStep> action) const {
+  std::string of(ProvisionAction action) const {
     return fingerprint({.action = std::move(action)});
   }
   AnsibleStep ansible_step() const { return {.playbook = path() / "site.yml"}; }

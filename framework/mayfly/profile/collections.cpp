@@ -120,6 +120,20 @@ std::optional<std::vector<std::filesystem::path>> read_module_paths(Reader& read
   return read_items<std::filesystem::path>(reader, name, node, "an array of directories or archives", read_module_path);
 }
 
+std::optional<std::vector<std::filesystem::path>> read_file_paths(Reader& reader, std::string_view name,
+                                                                  const DocumentNode& node) {
+  auto paths = read_items<std::filesystem::path>(reader, name, node, "an array of files", read_file_path);
+  if (paths && paths->empty()) {
+    reader.error(node.place, fmt::format("'{}' is empty", name));
+    return std::nullopt;
+  }
+  return paths;
+}
+
+std::optional<std::vector<int>> read_exit_codes(Reader& reader, std::string_view name, const DocumentNode& node) {
+  return read_items<int>(reader, name, node, "an array of exit codes", read_integer_in<int, 1, 255>);
+}
+
 std::optional<std::map<std::string, std::string>> read_variables(Reader& reader, std::string_view name,
                                                                  const DocumentNode& node) {
   if (node.kind != Kind::table) {

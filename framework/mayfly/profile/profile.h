@@ -116,8 +116,48 @@ struct SecretSource {
   friend bool operator==(const SecretSource&, const SecretSource&) = default;
 };
 
+/// `[[provision]] cfengine = ...`
+struct CfengineStep {
+  std::filesystem::path policy;               ///< absolute path on the host; its directory goes with it
+  std::vector<std::string> classes{};         ///< defined from the start (`cf-agent -D`)
+  std::map<std::string, std::string> vars{};  ///< `$(def.NAME)`; values are JSON texts
+  friend bool operator==(const CfengineStep&, const CfengineStep&) = default;
+};
+
+/// `[[provision]] itamae = ...`
+struct ItamaeStep {
+  std::vector<std::filesystem::path> recipes;  ///< absolute paths on the host, run in this order
+  std::filesystem::path directory{};           ///< what goes with them; empty: the deepest one that holds all recipes
+  std::map<std::string, std::string> vars{};   ///< `node[:NAME]` (key `node`); values are JSON texts
+  friend bool operator==(const ItamaeStep&, const ItamaeStep&) = default;
+};
+
+/// `[[provision]] rex = ...`
+struct RexStep {
+  std::filesystem::path file;                 ///< the Rexfile, an absolute path on the host; its directory goes with it
+  std::string task;                           ///< which of its tasks
+  std::map<std::string, std::string> vars{};  ///< parameters of the task (key `params`); values are JSON texts
+  friend bool operator==(const RexStep&, const RexStep&) = default;
+};
+
+/// `[[provision]] command = ...`: any other tool.
+struct CommandStep {
+  enum class Where { container, host };
+  enum class Result { exit_code, json_lines };
+  std::vector<std::string> argv;
+  std::vector<std::string> check{};   ///< the same in check mode; empty: it has none
+  std::filesystem::path directory{};  ///< absolute path on the host; the command's working directory
+  std::map<std::string, std::string> env{};
+  std::map<std::string, std::string> vars{};  ///< handed over as a file; values are JSON texts
+  Where where = Where::container;
+  Result result = Result::exit_code;
+  std::vector<int> changed_exit_codes{};  ///< set: these mean "changed", 0 means "nothing changed"
+  friend bool operator==(const CommandStep&, const CommandStep&) = default;
+};
+
 /// One alternative a tool.
-using ProvisionAction = std::variant<ShellStep, AnsibleStep, PuppetStep>;
+using ProvisionAction =
+    std::variant<ShellStep, AnsibleStep, PuppetStep, CfengineStep, ItamaeStep, RexStep, CommandStep>;
 
 struct ProvisionStep {
   ProvisionAction action;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "mayfly/profile/sections.h"
 #include "mayfly/profile/values.h"
@@ -65,6 +66,75 @@ constexpr Schema<PuppetStep, 4> kPuppet{
                 {"facts", into<PuppetStep, &PuppetStep::facts, read_variables>}}},
     .shorthand = "manifest"};
 
+bool is_below(const std::filesystem::path& path, const std::filesystem::path& directory) {
+  const std::filesystem::path inner = path.lexically_relative(directory);
+  return !inner.empty() && *inner.begin() != "..";
+}
+
+constexpr Schema<CfengineStep, 3> kCfengine{
+    .title = "'cfengine'",
+    .fields = {{{"policy", into<CfengineStep, &CfengineStep::policy, read_file_path>, Need::required},
+                {"classes", into<CfengineStep, &CfengineStep::classes, read_names>},
+                {"vars", into<CfengineStep, &CfengineStep::vars, read_json_texts>}}},
+    .shorthand = "policy"};
+
+std::optional<std::vector<std::filesystem::path>> read_recipe(Reader& reader, std::string_view name,
+                                                              const DocumentNode& node) {
+  auto recipe = read_file_path(reader, name, node);
+  return recipe ? std::optional(std::vector{*std::move(recipe)}) : std::nullopt;
+}
+
+constexpr Schema<ItamaeStep, 4> kItamae{
+    .title = "'itamae'",
+    .fields = {{{"recipe", into<ItamaeStep, &ItamaeStep::recipes, read_recipe>, Need::choice},
+                {"recipes", into<ItamaeStep, &ItamaeStep::recipes, read_file_paths>, Need::choice},
+                {"directory", into<ItamaeStep, &ItamaeStep::directory, read_directory_path>},
+                {"node", into<ItamaeStep, &ItamaeStep::vars, read_json_texts>}}},
+    .shorthand = "recipe"};
+
+void read_itamae(Reader& reader, std::string_view name, const DocumentNode& node, ProvisionStep& out) {
+  ItamaeStep action;
+  read_table(reader, kItamae, name, node, action);
+  for (const std::filesystem::path& recipe : action.recipes) {
+    if (!action.directory.empty() && !is_below(recipe, action.directory)) {
+      reader.error(node.place, fmt::format("recipe '{}' isn't below 'directory'", recipe.string()),
+                   "only that directory is taken into the container");
+    }
+  }
+  out.action = std::move(action);
+}
+
+constexpr Schema<RexStep, 3> kRex{.title = "'rex'",
+                                  .fields = {{{"file", into<RexStep, &RexStep::file, read_file_path>, Need::required},
+                                              {"task", into<RexStep, &RexStep::task, read_word>, Need::required},
+                                              {"params", into<RexStep, &RexStep::vars, read_json_texts>}}}};
+
+std::optional<CommandStep::Where> read_where(Reader& reader, std::string_view name, const DocumentNode& node) {
+  constexpr std::array<std::string_view, 2> kWords{"container", "host"};
+  const auto word = read_one_of(reader, name, node, kWords);
+  return word ? std::optional(*word == kWords[0] ? CommandStep::Where::container : CommandStep::Where::host)
+              : std::nullopt;
+}
+
+std::optional<CommandStep::Result> read_result(Reader& reader, std::string_view name, const DocumentNode& node) {
+  constexpr std::array<std::string_view, 2> kWords{"exit-code", "json-lines"};
+  const auto word = read_one_of(reader, name, node, kWords);
+  return word ? std::optional(*word == kWords[0] ? CommandStep::Result::exit_code : CommandStep::Result::json_lines)
+              : std::nullopt;
+}
+
+constexpr Schema<CommandStep, 8> kCommand{
+    .title = "'command'",
+    .fields = {{{"argv", into<CommandStep, &CommandStep::argv, read_argv>, Need::required},
+                {"check", into<CommandStep, &CommandStep::check, read_argv>},
+                {"directory", into<CommandStep, &CommandStep::directory, read_directory_path>},
+                {"env", into<CommandStep, &CommandStep::env, read_variables>},
+                {"vars", into<CommandStep, &CommandStep::vars, read_json_texts>},
+                {"where", into<CommandStep, &CommandStep::where, read_where>},
+                {"result", into<CommandStep, &CommandStep::result, read_result>},
+                {"changed_exit_codes", into<CommandStep, &CommandStep::changed_exit_codes, read_exit_codes>}}},
+    .shorthand = "argv"};
+
 // The alternative of ProvisionStep::action that the schema describes.
 template <typename Action, const auto& ActionSchema>
 void read_action(Reader& reader, std::string_view name, const DocumentNode& node, ProvisionStep& out) {
@@ -73,11 +143,15 @@ void read_action(Reader& reader, std::string_view name, const DocumentNode& node
   out.action = std::move(action);
 }
 
-constexpr Schema<ProvisionStep, 5> kProvision{
+constexpr Schema<ProvisionStep, 9> kProvision{
     .title = "[[provision]]",
     .fields = {{{"shell", read_action<ShellStep, kShell>, Need::choice},
                 {"ansible", read_action<AnsibleStep, kAnsible>, Need::choice},
                 {"puppet", read_action<PuppetStep, kPuppet>, Need::choice},
+                {"cfengine", read_action<CfengineStep, kCfengine>, Need::choice},
+                {"itamae", read_itamae, Need::choice},
+                {"rex", read_action<RexStep, kRex>, Need::choice},
+                {"command", read_action<CommandStep, kCommand>, Need::choice},
                 {"within", into<ProvisionStep, &ProvisionStep::within, read_duration>},
                 {"secrets", into<ProvisionStep, &ProvisionStep::secrets, read_secrets>}}}};
 
@@ -108,7 +182,8 @@ void read_cleanup(Reader& reader, std::string_view name, const DocumentNode& nod
 }
 
 std::vector<TableKeys> provision_tables() {
-  return {keys_of(kProvision), keys_of(kShell), keys_of(kAnsible), keys_of(kPuppet), secret_table()};
+  return {keys_of(kProvision), keys_of(kShell), keys_of(kAnsible), keys_of(kPuppet), keys_of(kCfengine),
+          keys_of(kItamae),    keys_of(kRex),   keys_of(kCommand), secret_table()};
 }
 
 }  // namespace mayfly

@@ -174,7 +174,8 @@ void read_scenario(Reader& reader, std::string_view name, const DocumentNode& no
   read_table(reader, kScenario, name, node, profile.scenario);
   const DocumentEntry* steps = node.find("steps");
   if (steps != nullptr && node.find("skip") != nullptr) {
-    reader.error(steps->place, "'steps' can't stand beside 'skip' in [scenario]", "name either those to take or those to leave out");
+    reader.error(steps->place, "'steps' can't stand beside 'skip' in [scenario]",
+                 "name either those to take or those to leave out");
   }
 }
 

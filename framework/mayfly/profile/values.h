@@ -51,6 +51,11 @@ namespace mayfly {
 /// Directories, or archives that tar(1) reads (told by their names): what holds Puppet modules.
 [[nodiscard]] std::optional<std::vector<std::filesystem::path>> read_module_paths(Reader&, std::string_view name,
                                                                                   const DocumentNode&);
+/// An array with at least one element.
+[[nodiscard]] std::optional<std::vector<std::filesystem::path>> read_file_paths(Reader&, std::string_view name,
+                                                                                const DocumentNode&);
+/// An array of numbers from 1 to 255.
+[[nodiscard]] std::optional<std::vector<int>> read_exit_codes(Reader&, std::string_view name, const DocumentNode&);
 /// One of several words.
 [[nodiscard]] std::optional<std::string> read_one_of(Reader&, std::string_view name, const DocumentNode&,
                                                      std::span<const std::string_view> words);

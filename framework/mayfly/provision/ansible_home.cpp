@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "mayfly/provision/ansible_input.h"
 #include "mayfly/provision/step.h"
 #include "mayfly/provision/text.h"
+#include "mayfly/provision/variables.h"
 #include "mayfly/support/paths.h"
 
 namespace mayfly {
@@ -33,7 +33,7 @@ AnsibleHome::AnsibleHome(const AnsibleStep& step, const std::filesystem::path& p
     : directory_("ansible-", parent) {
   std::filesystem::create_directories(path() / "home/tmp");
   link_to_users(path() / "home");
-  write_file(path() / "vars.json", ansible_vars(step.vars), 0600);
+  write_file(path() / "vars.json", variables_as_json(step.vars), 0600);
   write_file(path() / "ansible.cfg", "");
   const std::filesystem::path own_config = step.playbook.parent_path() / "ansible.cfg";
   installed_ = step.installed;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 #include <cctype>
 
 #include "mayfly/support/error.h"
@@ -25,18 +24,6 @@ bool is_inventory_name(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
   });
-}
-
-std::string ansible_vars(const std::map<std::string, std::string>& vars) {
-  boost::json::object object;
-  for (const auto& [name, value] : vars) {
-    boost::system::error_code error;
-    object[name] = boost::json::parse(value, error);
-    if (error) {
-      throw Error(fmt::format("variable '{}': not JSON: '{}'", name, value));
-    }
-  }
-  return boost::json::serialize(object);
 }
 
 }  // namespace mayfly

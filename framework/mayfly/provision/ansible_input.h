@@ -28,7 +28,4 @@ struct AnsibleHost {
 /// True for what can stand in an inventory as a name: letters, digits, '-', '_', '.'.
 [[nodiscard]] bool is_inventory_name(std::string_view name);
 
-/// Extra variables as one JSON object. @param vars values are JSON texts
-[[nodiscard]] std::string ansible_vars(const std::map<std::string, std::string>& vars);
-
 }  // namespace mayfly

@@ -3,6 +3,7 @@
 #include "mayfly/provision/dependencies.h"
 #include "mayfly/provision/provision.h"
 #include "mayfly/provision/secrets.h"
+#include "mayfly/provision/step.h"
 #include "mayfly/provision/tree_hash.h"
 #include "mayfly/support/sha256.h"
 
@@ -59,6 +60,40 @@ struct Add {
       }
     }
     add_map(hash, step.facts);
+  }
+
+  void operator()(const CfengineStep& step) const {
+    hash.field("cfengine").field(step.policy.filename().string());
+    hash_directory(hash, step.policy.parent_path());
+    add_list(hash, step.classes);
+    add_map(hash, step.vars);
+  }
+
+  void operator()(const ItamaeStep& step) const {
+    const std::filesystem::path directory = itamae_directory(step);
+    hash.field("itamae").field(std::to_string(step.recipes.size()));
+    for (const std::filesystem::path& recipe : step.recipes) {
+      hash.field(recipe.lexically_relative(directory).string());
+    }
+    hash_directory(hash, directory);
+    add_map(hash, step.vars);
+  }
+
+  void operator()(const RexStep& step) const {
+    hash.field("rex").field(step.file.filename().string()).field(step.task);
+    hash_directory(hash, step.file.parent_path());
+    add_map(hash, step.vars);
+  }
+
+  void operator()(const CommandStep& step) const {
+    hash.field("command").field(step.where == CommandStep::Where::host ? "host" : "container");
+    add_list(hash, step.argv);
+    hash.field(step.directory.empty() ? "" : "directory");
+    if (!step.directory.empty()) {
+      hash_directory(hash, step.directory);
+    }
+    add_map(hash, step.env);
+    add_map(hash, step.vars);
   }
 };
 

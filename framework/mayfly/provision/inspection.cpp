@@ -9,6 +9,7 @@
 #include "mayfly/provision/findings.h"
 #include "mayfly/provision/interpreter.h"
 #include "mayfly/provision/provision.h"
+#include "mayfly/provision/rex_failure.h"
 #include "mayfly/provision/step.h"
 #include "mayfly/provision/text.h"
 #include "mayfly/support/file_io.h"
@@ -157,6 +158,64 @@ struct Syntax {
                                             return parse_puppet_syntax(result.out, step.manifest.parent_path());
                                           }});
   }
+
+  Inspection operator()(const CfengineStep& step) const {
+    // A work directory with the policies and the standard library, as the agent will have it.
+    const TempDir files("inspect-");
+    const std::filesystem::path inputs = files.path() / "inputs";
+    std::filesystem::create_directory(inputs);
+    std::filesystem::permissions(files.path(), std::filesystem::perms(0700));
+    std::filesystem::copy(step.policy.parent_path(), inputs, std::filesystem::copy_options::recursive);
+    if (!std::filesystem::exists(inputs / "lib")) {
+      std::filesystem::create_symlink("/usr/share/cfengine3/masterfiles/lib", inputs / "lib");
+    }
+    // A policy that others may write to is refused.
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(inputs)) {
+      if (!entry.is_symlink()) {
+        std::filesystem::permissions(entry.path(),
+                                     std::filesystem::perms::group_write | std::filesystem::perms::others_write,
+                                     std::filesystem::perm_options::remove);
+      }
+    }
+    const std::filesystem::path policy = inputs / step.policy.filename();
+    return ask("cf-promises", {.argv = {"cf-promises", "-f", policy},
+                               .package = "cfengine3",
+                               .options = {.env = {{"CFENGINE_TEST_OVERRIDE_WORKDIR", files.path()}}},
+                               .read = [&](const ProcessResult& result) {
+                                 return parse_error_lines(result.out + result.err, policy, inputs);
+                               }});
+  }
+
+  Inspection operator()(const ItamaeStep& step) const {
+    Inspection all;
+    for (const std::filesystem::path& recipe : step.recipes) {
+      Inspection one = check_lines("ruby -c", {"ruby", "-c"}, "ruby", recipe, itamae_directory(step));
+      one.findings.insert(one.findings.begin(), all.findings.begin(), all.findings.end());
+      one.output = all.output + one.output;
+      one.duration += all.duration;
+      all = std::move(one);
+    }
+    return all;
+  }
+
+  Inspection operator()(const RexStep& step) const {
+    const std::filesystem::path directory = step.file.parent_path();
+    return ask("rex -T", {.argv = {"rex", "-m", "-F", "-f", step.file.filename(), "-T"},
+                          .package = "rex",
+                          .options = {.cwd = directory},
+                          .read = [&](const ProcessResult& result) -> std::vector<Finding> {
+                            if (result.exit_code == 0) {
+                              return {};
+                            }
+                            const auto [where, message] = rex_complaint(result.out + result.err, directory);
+                            return {{.where = where.empty() ? step.file.filename().string() : where,
+                                     .rule = {},
+                                     .message = message,
+                                     .severity = Finding::Severity::error}};
+                          }});
+  }
+
+  Inspection operator()(const CommandStep& /*step*/) const { return none("no syntax check is known for commands"); }
 };
 
 struct Lint {
@@ -196,6 +255,11 @@ struct Lint {
                 .options = {.cwd = directory},
                 .read = [&](const ProcessResult& result) { return parse_puppet_lint(result.out, directory); }});
   }
+
+  Inspection operator()(const CfengineStep&) const { return none("no linter is known for CFEngine's policies"); }
+  Inspection operator()(const ItamaeStep&) const { return none("no linter is known for Itamae's recipes"); }
+  Inspection operator()(const RexStep&) const { return none("no linter is known for Rexfiles"); }
+  Inspection operator()(const CommandStep&) const { return none("no linter is known for commands"); }
 };
 
 }  // namespace

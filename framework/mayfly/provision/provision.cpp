@@ -33,6 +33,26 @@ struct Describe {
   }
   std::string operator()(const AnsibleStep& step) const { return "ansible " + step.playbook.filename().string(); }
   std::string operator()(const PuppetStep& step) const { return "puppet " + step.manifest.filename().string(); }
+  std::string operator()(const CfengineStep& step) const { return "cfengine " + step.policy.filename().string(); }
+  std::string operator()(const ItamaeStep& step) const { return "itamae " + step.recipes.front().filename().string(); }
+  std::string operator()(const RexStep& step) const { return "rex " + step.task; }
+  std::string operator()(const CommandStep& step) const {
+    return "command " + std::filesystem::path(step.argv.front()).filename().string();
+  }
+};
+
+// What has to be in the container, or in a root file system of its own. Debian's package first, then the makers' own.
+struct NeedOf {
+  using Need = std::optional<ToolNeed>;
+  Need operator()(const ShellStep&) const { return {}; }
+  Need operator()(const AnsibleStep&) const { return {}; }
+  Need operator()(const CommandStep&) const { return {}; }
+  Need operator()(const PuppetStep&) const {
+    return ToolNeed{"puppet", "puppet-agent", {"/usr/bin/puppet", "/opt/puppetlabs/bin/puppet"}};
+  }
+  Need operator()(const CfengineStep&) const { return ToolNeed{"cfengine", "cfengine3", {"/usr/bin/cf-agent"}}; }
+  Need operator()(const ItamaeStep&) const { return ToolNeed{"itamae", "itamae", {"/usr/bin/itamae"}}; }
+  Need operator()(const RexStep&) const { return ToolNeed{"rex", "rex", {"/usr/bin/rex"}}; }
 };
 
 struct Run {
@@ -40,6 +60,10 @@ struct Run {
   StepOutcome operator()(const ShellStep& step) const { return run_shell(step, context); }
   StepOutcome operator()(const AnsibleStep& step) const { return run_ansible(step, context); }
   StepOutcome operator()(const PuppetStep& step) const { return run_puppet(step, context); }
+  StepOutcome operator()(const CfengineStep& step) const { return run_cfengine(step, context); }
+  StepOutcome operator()(const ItamaeStep& step) const { return run_itamae(step, context); }
+  StepOutcome operator()(const RexStep& step) const { return run_rex(step, context); }
+  StepOutcome operator()(const CommandStep& step) const { return run_command(step, context); }
 };
 
 ProvisionStep with_dependencies(const ProvisionStep& step, const ProvisionOptions& options) {
@@ -70,9 +94,42 @@ auto masking(const SecretMask& mask, Use&& use) {
 
 std::string describe(const ProvisionStep& step) { return std::visit(Describe{}, step.action); }
 
-bool tells_changes(const ProvisionStep& step) { return !std::holds_alternative<ShellStep>(step.action); }
+bool tells_changes(const ProvisionStep& step) {
+  if (const auto* command = std::get_if<CommandStep>(&step.action)) {
+    return command->result == CommandStep::Result::json_lines || !command->changed_exit_codes.empty();
+  }
+  return !std::holds_alternative<ShellStep>(step.action);
+}
 
-bool has_check_mode(const ProvisionStep& step) { return !std::holds_alternative<ShellStep>(step.action); }
+bool has_check_mode(const ProvisionStep& step) {
+  if (const auto* command = std::get_if<CommandStep>(&step.action)) {
+    return !command->check.empty();
+  }
+  return !std::holds_alternative<ShellStep>(step.action) && !std::holds_alternative<RexStep>(step.action);
+}
+
+namespace {
+
+StepOutcome run_step(const Target& target, const ProvisionStep& step, const ProvisionOptions& options,
+                     LineStream& lines, bool has_secrets) {
+  const std::optional<ToolNeed> need = std::visit(NeedOf{}, step.action);
+  const std::optional<Tool> tool = need ? find_tool(target, *need, options.tool_image) : std::optional<Tool>(Tool());
+  if (!tool) {
+    return {.failure = Verdict{.message = fmt::format("the container has no {}", need->name),
+                               .hint = fmt::format("add \"{}\" to image.packages", need->package)}};
+  }
+  const StepContext context{.target = target,
+                            .mode = options.mode,
+                            .without = options.without,
+                            .lines = lines,
+                            .within = step.within,
+                            .deadline = Deadline::after(step.within),
+                            .has_secrets = has_secrets,
+                            .tool = *tool};
+  return std::visit(Run{context}, step.action);
+}
+
+}  // namespace
 
 bool can_leave_out_tasks(const ProvisionStep& step) {
   return std::holds_alternative<AnsibleStep>(step.action) || std::holds_alternative<PuppetStep>(step.action);
@@ -87,15 +144,9 @@ ConvergeResult provision(const Target& target, const ProvisionStep& step, const 
   const SecretMask mask(secrets);
   LineStream lines(options.on_output, mask);
   const auto start = Deadline::Clock::now();
-  const StepContext context{.target = target,
-                            .mode = options.mode,
-                            .without = options.without,
-                            .lines = lines,
-                            .within = step.within,
-                            .deadline = Deadline::after(step.within),
-                            .has_secrets = !secrets.empty()};
   StepOutcome outcome = in_context("running " + describe(step), [&] {
-    return masking(mask, [&] { return std::visit(Run{context}, with_secrets(whole, secrets).action); });
+    return masking(mask,
+                   [&] { return run_step(target, with_secrets(whole, secrets), options, lines, !secrets.empty()); });
   });
   lines.finish();
   for (TaskResult& task : outcome.result.tasks) {

@@ -29,8 +29,9 @@ struct TaskResult {
   /// doesn't say.
   std::chrono::system_clock::time_point started{}, ended{};
   /// Of ProvisionMode::check: the absolute paths in the container that the tool says it would change, where it says so
-  /// (Ansible: modules with a diff or an argument `dest` or `path`; Puppet: File resources whose title is the path). A
-  /// directory may stand for what is in it. Packages, services and users name no paths: empty.
+  /// (Ansible: modules with a diff or an argument `dest` or `path`; Puppet: File resources whose title is the path;
+  /// CFEngine: promises of type "files"; Itamae: resources with a path). A directory may stand for what is in it.
+  /// Packages, services and users name no paths: empty.
   std::vector<std::string> predicted{};
 };
 
@@ -84,6 +85,9 @@ struct ProvisionOptions {
   std::function<void(std::string_view line)> on_output{};
   /// Where to install what a step depends on. Not set: a step that has_dependencies() is an error.
   std::optional<DependencyOptions> dependencies{};
+  /// Makes a root file system of Debian available and returns its directory: for a tool that the container lacks.
+  /// Without it, tools have to be installed in the container.
+  std::function<std::filesystem::path(const DebianImage& image)> tool_image{};
 };
 
 /// Runs one step in the container. The tool's result file is authoritative: a tool that exits with 0 and leaves none
@@ -96,22 +100,29 @@ struct ProvisionOptions {
 /// called by its
 ///   hostname. The container needs python3 and no sudo: `become` is done on entering. An `ansible.cfg` beside the
 ///   playbook holds, but for the paths of connection, become and callback plugins; one in the home or in /etc doesn't.
-/// - puppet: `puppet apply` of the container. Modules of the profile come before those that the image has; a
+/// - puppet: `puppet apply`. Modules of the profile come before those that the image has; a
 /// `hiera.yaml`
 ///   beside the manifest is used.
+/// - cfengine: cf-promises, then cf-agent; itamae, rex: by runners of our own, since their commands tell too little.
+/// - command: any program, in the container or on the host.
+///
+/// Puppet, CFEngine, Itamae and Rex are the container's own where it has them. Else they come from a root file system
+/// of their own (`tool_image`), which only their processes see; the step's deadline starts when that is there.
 ///
 /// @throws ProvisionError when a task fails, the manifest can't be parsed, the tool is missing or the deadline passes;
 /// Error when the container stops, and for ProvisionMode::check of a tool that has no check mode
 [[nodiscard]] ConvergeResult provision(const Target& target, const ProvisionStep& step,
                                        const ProvisionOptions& options);
 
-/// Whether the step's tool can say what it has changed; a shell script can't.
+/// Whether the step's tool can say what it has changed; a shell script can't, nor a `command` without codes or lines
+/// for it.
 [[nodiscard]] bool tells_changes(const ProvisionStep& step);
 
 /// Whether one of the step's tasks can be left out: ProvisionOptions::without.
 [[nodiscard]] bool can_leave_out_tasks(const ProvisionStep& step);
 
-/// Whether the step's tool can predict (ProvisionMode::check): ansible and puppet can, shell can't.
+/// Whether the step's tool can predict (ProvisionMode::check): shell and rex can't, `command` only with a
+/// command for it.
 [[nodiscard]] bool has_check_mode(const ProvisionStep& step);
 
 /// What a step is called in messages: "ansible site.yml".

@@ -14,24 +14,13 @@
 namespace mayfly {
 namespace {
 
-// Debian's package, then Puppet's own.
-constexpr const char* kPrograms[] = {"/usr/bin/puppet", "/opt/puppetlabs/bin/puppet"};
 // What the image itself has installed; vendored modules are found by puppet anyway.
 constexpr const char* kImageModules[] = {"/etc/puppet/code/modules", "/usr/share/puppet/modules"};
 
-std::optional<std::string> find_puppet(const Target& target) {
-  for (const char* program : kPrograms) {
-    if (file_status(target, program)) {
-      return program;
-    }
-  }
-  return std::nullopt;
-}
-
 // Copies modules in; what stands there afterwards. Only what the profile names: Puppet runs the custom facts of every
 // module in its path, which doubles its time with all of Debian's.
-std::vector<std::string> copy_modules(const PuppetStep& step, const Target& target, const ContainerScratch& scratch,
-                                      PathMap& paths) {
+std::vector<std::string> copy_modules(const PuppetStep& step, const StepContext& context,
+                                      const ContainerScratch& scratch, PathMap& paths) {
   std::vector<std::string> module_path{scratch / "modules"};
   for (std::size_t i = 0; i < step.modules.size(); ++i) {
     const std::filesystem::path& directory = step.modules[i];
@@ -40,15 +29,33 @@ std::vector<std::string> copy_modules(const PuppetStep& step, const Target& targ
       inside = scratch / fmt::format("modules-{}", i);
       module_path.push_back(inside);
     }
-    copy_in(target, directory, inside);
+    copy_in(context.target, directory, inside);
     paths.add(inside + "/", directory.string() + "/");
   }
   for (const char* directory : kImageModules) {
-    if (file_status(target, directory)) {
+    if (file_status(context.target, directory)) {
       module_path.emplace_back(directory);
     }
   }
+  if (context.tool.has_own_root()) {
+    module_path.push_back(context.tool.at("/usr/share/puppet/modules"));
+  }
   return module_path;
+}
+
+// What starts puppet. With a root of its own its state is ours, and the container gets none of its directories.
+std::vector<std::string> puppet_apply(const StepContext& context, const ContainerScratch& scratch) {
+  if (!context.tool.has_own_root()) {
+    return {context.tool.program(), "apply"};
+  }
+  std::vector<std::string> argv = context.tool.ruby(context.target, scratch);
+  argv.insert(argv.end(), {context.tool.at(context.tool.program()), "apply"});
+  const std::string state = scratch / "state";
+  check(context.target, {"mkdir", "-m", "0700", state});
+  for (const char* setting : {"vardir", "confdir", "codedir", "ssldir", "publicdir", "rundir", "logdir"}) {
+    argv.push_back(fmt::format("--{0}={1}/{0}", setting, state));
+  }
+  return argv;
 }
 
 }  // namespace
@@ -56,16 +63,10 @@ std::vector<std::string> copy_modules(const PuppetStep& step, const Target& targ
 StepOutcome run_puppet(const PuppetStep& step, const StepContext& context) {
   StepOutcome outcome;
   const Target& target = context.target;
-  const auto puppet = find_puppet(target);
-  if (!puppet) {
-    outcome.failure =
-        Verdict{.message = "the container has no puppet", .hint = "add \"puppet-agent\" to image.packages"};
-    return outcome;
-  }
   const std::filesystem::path directory = step.manifest.parent_path();
   const ContainerScratch scratch(target);
   PathMap paths;
-  const std::vector<std::string> module_path = copy_modules(step, target, scratch, paths);
+  const std::vector<std::string> module_path = copy_modules(step, context, scratch, paths);
   copy_in(target, directory, scratch / "manifest");
   paths.add(scratch / "manifest/", directory.string() + "/");
   if (!context.without.empty()) {
@@ -75,12 +76,9 @@ StepOutcome run_puppet(const PuppetStep& step, const StepContext& context) {
   }
   copy_in(target, find_shipped("puppet/lib/puppet/reports/mayfly.rb"), scratch / "lib/puppet/reports/mayfly.rb");
 
-  std::vector<std::string> argv{*puppet,
-                                "apply",
-                                "--detailed-exitcodes",
-                                "--color=false",
-                                "--reports=mayfly",
-                                fmt::format("--modulepath={}", fmt::join(module_path, ":"))};
+  std::vector<std::string> argv = puppet_apply(context, scratch);
+  argv.insert(argv.end(), {"--detailed-exitcodes", "--color=false", "--reports=mayfly",
+                           fmt::format("--modulepath={}", fmt::join(module_path, ":"))});
   if (context.has_secrets) {
     // Puppet writes down there what resources are called and what they said: a command with a password, for example.
     argv.push_back("--statedir=" + scratch / "state");
@@ -93,17 +91,13 @@ StepOutcome run_puppet(const PuppetStep& step, const StepContext& context) {
   }
   argv.push_back(scratch / ("manifest/" + step.manifest.filename().string()));
 
-  LineStream mapped([&](std::string_view line) { context.lines.feed(false, paths.to_host(line) + "\n"); });
-  ExecOptions options{.env = tool_environment(),
-                      .timeout = context.deadline.left(),
-                      .on_output = [&](bool is_stderr, std::string_view piece) { mapped.feed(is_stderr, piece); }};
+  ExecOptions options{.env = tool_environment()};
   options.env["RUBYLIB"] = scratch / "lib";
   options.env["MAYFLY_PUPPET_REPORT"] = scratch / "report.json";
   for (const auto& [name, value] : step.facts) {
     options.env["FACTER_" + name] = value;
   }
-  const ExecResult result = run(target, argv, options);
-  mapped.finish();
+  const ExecResult result = run_tool(context, argv, std::move(options), paths);
 
   std::optional<PuppetReport> report;
   if (file_status(target, scratch / "report.json")) {

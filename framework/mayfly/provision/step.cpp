@@ -44,6 +44,17 @@ std::map<std::string, std::string> tool_environment() {
   return {{"DEBIAN_FRONTEND", "noninteractive"}, {"PYTHONDONTWRITEBYTECODE", "1"}};
 }
 
+ExecResult run_tool(const StepContext& context, const std::vector<std::string>& argv, ExecOptions options,
+                    const PathMap& paths) {
+  LineStream mapped([&](std::string_view line) { context.lines.feed(false, paths.to_host(line) + "\n"); });
+  options.timeout = context.deadline.left();
+  options.private_tree = context.tool.tree();
+  options.on_output = [&](bool is_stderr, std::string_view piece) { mapped.feed(is_stderr, piece); };
+  ExecResult result = run(context.target, argv, options);
+  mapped.finish();
+  return result;
+}
+
 Verdict timed_out(Milliseconds within, std::string_view running) {
   Verdict verdict{.message = fmt::format("did not end within {}", to_string(within)),
                   .hint = "'within' of the provision step sets the limit"};

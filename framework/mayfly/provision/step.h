@@ -5,9 +5,12 @@
 #include <string>
 #include <string_view>
 
+#include "mayfly/exec/command.h"
 #include "mayfly/exec/target.h"
+#include "mayfly/provision/path_map.h"
 #include "mayfly/provision/provision.h"
 #include "mayfly/provision/secrets.h"
+#include "mayfly/provision/tool.h"
 #include "mayfly/provision/verdict.h"
 #include "mayfly/support/deadline.h"
 
@@ -41,6 +44,7 @@ struct StepContext {
   Milliseconds within;
   Deadline deadline;         ///< when `within` ends
   bool has_secrets = false;  ///< the tool must leave no records of its own in the container
+  Tool tool{};               ///< that tool_of() asked for
 };
 
 struct StepOutcome {
@@ -53,6 +57,17 @@ struct StepOutcome {
 [[nodiscard]] StepOutcome run_shell(const ShellStep& step, const StepContext& context);
 [[nodiscard]] StepOutcome run_ansible(const AnsibleStep& step, const StepContext& context);
 [[nodiscard]] StepOutcome run_puppet(const PuppetStep& step, const StepContext& context);
+[[nodiscard]] StepOutcome run_cfengine(const CfengineStep& step, const StepContext& context);
+[[nodiscard]] StepOutcome run_itamae(const ItamaeStep& step, const StepContext& context);
+[[nodiscard]] StepOutcome run_rex(const RexStep& step, const StepContext& context);
+[[nodiscard]] StepOutcome run_command(const CommandStep& step, const StepContext& context);
+
+/// What of the host goes into the container with the recipes.
+[[nodiscard]] std::filesystem::path itamae_directory(const ItamaeStep& step);
+
+/// Runs the step's tool in the container until the step's deadline; hands its output on, with the host's paths.
+ExecResult run_tool(const StepContext& context, const std::vector<std::string>& argv, ExecOptions options,
+                    const PathMap& paths);
 
 /// The environment of every tool besides what ExecOptions gives.
 [[nodiscard]] std::map<std::string, std::string> tool_environment();

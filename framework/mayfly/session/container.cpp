@@ -176,8 +176,10 @@ Convergence Container::converge(const ConvergeOptions& options) const {
         in_context(fmt::format("converging '{}' with {}", state_->profile.name, describe(step)), [&] {
           try {
             return while_it_runs(*this, [&] {
-              ProvisionOptions how{
-                  .mode = options.mode, .without = options.without, .on_output = state_->provision_output};
+              ProvisionOptions how{.mode = options.mode,
+                                   .without = options.without,
+                                   .on_output = state_->provision_output,
+                                   .tool_image = state_->tool_image};
               if (has_dependencies(step)) {
                 how.dependencies = state_->dependency_options();
               }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,6 +17,7 @@ struct Container::State {
   std::shared_ptr<KeeperClient> keeper;
   std::function<void(std::string_view line)> provision_output;
   std::function<DependencyOptions()> dependency_options;
+  std::function<std::filesystem::path(const DebianImage& image)> tool_image;  ///< see ProvisionOptions
   Profile profile;
   std::string name;
   std::string address;

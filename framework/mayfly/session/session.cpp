@@ -102,6 +102,8 @@ struct Session::State {
   std::function<DependencyOptions()> dependency_options(std::string_view profile) const;
   Container start(const Profile& profile, const InitChoice& init, ContainerSpec spec, const StartOptions& options);
   ContainerSpec spec_for(const Profile& profile, const InitChoice& init, std::vector<std::filesystem::path> lowers);
+  /// A tool that a container lacks comes from the same mirror as the container's own image.
+  std::function<std::filesystem::path(const DebianImage& image)> tool_images_for(const Profile& profile);
   /// The layer's directory in the store.
   std::filesystem::path converged_layer(const Profile& profile, const Image& image, const InitChoice& init,
                                         const StartOptions& options, bool* built = nullptr);
@@ -132,6 +134,16 @@ Image Session::State::image_of(const Profile& profile) {
   const std::lock_guard lock(images_mutex);
   images.emplace_back(profile.image, image);
   return image;
+}
+
+std::function<std::filesystem::path(const DebianImage& image)> Session::State::tool_images_for(const Profile& profile) {
+  const auto* debian = std::get_if<DebianImage>(&profile.image);
+  // Not `this`: a container may outlive its session.
+  return [mirror = debian == nullptr ? std::string() : debian->mirror, paths = options.paths, client = keeper,
+          progress = prefixed(options.progress, profile.name)](DebianImage image) {
+    image.mirror = mirror;
+    return ensure_image(image, paths, client->build_scope(), progress).lowers.front();
+  };
 }
 
 ContainerSpec Session::State::spec_for(const Profile& profile, const InitChoice& init,
@@ -175,6 +187,7 @@ Container Session::State::start(const Profile& profile, const InitChoice& init, 
           std::make_unique<Container::State>(Container::State{.keeper = keeper,
                                                               .provision_output = options.provision_output,
                                                               .dependency_options = dependency_options(profile.name),
+                                                              .tool_image = tool_images_for(profile),
                                                               .profile = profile,
                                                               .name = name,
                                                               .address = started.address,

@@ -1,0 +1,3 @@
+file '/etc/x' do
+  contnt 'x'
+end

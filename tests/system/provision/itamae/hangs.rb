@@ -1,0 +1,1 @@
+execute 'setsid sleep 4711 & sleep 4712'
