@@ -51,9 +51,7 @@ class InContainer : public test::SharedContainer<Suite> {
     }
     throw std::runtime_error("the step succeeded");
   }
-  ConvergeResult check(ProvisionAction action) {
-    return converge(std::move(action), 300s, ProvisionMode::check);
-  }
+  ConvergeResult check(ProvisionAction action) { return converge(std::move(action), 300s, ProvisionMode::check); }
   // What anybody could see of a step with a secret: what was streamed and returned, and command lines meanwhile.
   std::string seen_of(ProvisionAction action) {
     write_file(secret_.path() / "password", kSecret, 0600);
@@ -317,11 +315,7 @@ TEST_F(Ansible, LeavesNothingOfItsOwn) {
 
 class Puppet : public InContainer<Puppet> {
  public:
-  static Profile profile() {
-    return {.name = "puppet",
-            .image = test::tools_image("bookworm"),
-            .hostname = "web"};
-  }
+  static Profile profile() { return {.name = "puppet", .image = test::tools_image("bookworm"), .hostname = "web"}; }
 
  protected:
   static PuppetStep puppet(const std::string& name) { return {.manifest = manifest("puppet/" + name)}; }

@@ -366,9 +366,7 @@ class Fingerprint : public testing::Test {
     write_file(path() / "setup.sh", "true\n");
   }
   std::filesystem::path path() const { return directory_.path(); }
-  std::string of(ProvisionAction action) const {
-    return fingerprint({.action = std::move(action)});
-  }
+  std::string of(ProvisionAction action) const { return fingerprint({.action = std::move(action)}); }
   AnsibleStep ansible_step() const { return {.playbook = path() / "site.yml"}; }
 
  private:
