@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sys/stat.h>
+#include <cstdint>
 
 #include <filesystem>
 #include <optional>
