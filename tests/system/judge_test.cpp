@@ -127,6 +127,15 @@ TEST_F(Judge, ChanceIsFoundByASecondConverge) {
               HasSubstr("chance, converged second differs from chance, converged first:\nmodified  file /etc/secret"));
 }
 
+TEST_F(Judge, ASecretThatAManifestPublishesIsMasked) {
+  const TempDir directory;
+  write_file(directory.path() / "password", "correct horse", 0600);
+  Profile profile = scripted("secret", "echo \"$password $(date +%s%N)\" > /etc/public");
+  profile.provision.front().secrets = {{"password", {.file = directory.path() / "password"}}};
+  const ComparisonReport report = check_reproducible(*session_, profile);
+  EXPECT_THAT(explain(report), AllOf(HasSubstr("+********"), Not(HasSubstr("horse"))));
+}
+
 TEST_F(Judge, WhatAnUpgradeLeavesBehindIsFound) {
   const Profile old_version = scripted("v1", "echo 1 > /etc/version; echo old > /etc/only-in-v1");
   const Profile new_version = scripted("v2", "echo 2 > /etc/version; echo new > /etc/only-in-v2");

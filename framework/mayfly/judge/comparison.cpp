@@ -8,7 +8,10 @@ namespace mayfly {
 namespace {
 
 StateDiff compare(const MachineState& first, const MachineState& second, const Profile& profile) {
-  return ignoring(difference(first, second), ignore_rules(profile));
+  StateDiff diff = ignoring(difference(first, second), ignore_rules(profile));
+  mask_secrets(diff, profile.prepare);
+  mask_secrets(diff, profile.provision);
+  return diff;
 }
 
 Container converged(Session& session, const Profile& profile, const StartOptions& options) {
@@ -41,9 +44,11 @@ UpgradeReport check_upgrade(Session& session, const Profile& from, const Profile
                                     .second = fmt::format("{} after {}", to.name, from.name),
                                     .differences = compare(fresh.capture_state(), machine.capture_state(), to)}};
   (void)machine.converge({.steps = from.provision});
+  mask_secrets(report.upgraded.differences, from.provision);
   report.downgraded = {.first = fmt::format("{}, fresh", from.name),
                        .second = fmt::format("{} after {}", from.name, to.name),
                        .differences = compare(old_state, machine.capture_state(), from)};
+  mask_secrets(report.downgraded.differences, to.provision);
   return report;
 }
 

@@ -34,24 +34,6 @@ void attempt(std::string_view what, Part&& part) {
   }
 }
 
-// A manifest may write a secret where everybody can read it.
-void mask_changes(StateDiff& diff, const SecretMask& mask) {
-  if (mask.empty()) {
-    return;
-  }
-  const auto mask_change = [&](StateChange& change) {
-    change.text_diff = mask(change.text_diff);
-    for (AspectChange& aspect : change.aspects) {
-      aspect.before = mask(aspect.before);
-      aspect.after = mask(aspect.after);
-    }
-  };
-  std::for_each(diff.changes.begin(), diff.changes.end(), mask_change);
-  for (IgnoredChange& ignored : diff.ignored) {
-    mask_change(ignored.change);
-  }
-}
-
 constexpr int kKilled = 128 + 9;
 
 /// Runs `use`, which uses the container; when that has stopped, the error says why.
@@ -196,7 +178,8 @@ Convergence Container::converge(const ConvergeOptions& options) const {
   }
   convergence.changes = ignoring(difference(before, capture_state()), ignore_rules(state_->profile));
   attribute(convergence.changes, convergence.reported.tasks);
-  mask_changes(convergence.changes, mask_of(options.steps ? *options.steps : state_->profile.provision));
+  mask_secrets(convergence.changes, options.steps ? *options.steps : state_->profile.provision);
+  mask_secrets(convergence.changes, state_->profile.prepare);
   return convergence;
 }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "mayfly/provision/secrets.h"
+
 namespace mayfly {
 namespace {
 
@@ -52,6 +54,24 @@ std::vector<IgnoreRule> ignore_rules(const Profile& profile) {
     rules.push_back({resource_kind(setting.resource), setting.pattern, setting.reason});
   }
   return rules;
+}
+
+void mask_secrets(StateDiff& diff, const std::vector<ProvisionStep>& steps) {
+  const SecretMask mask = mask_of(steps);
+  if (mask.empty()) {
+    return;
+  }
+  const auto mask_change = [&](StateChange& change) {
+    change.text_diff = mask(change.text_diff);
+    for (AspectChange& aspect : change.aspects) {
+      aspect.before = mask(aspect.before);
+      aspect.after = mask(aspect.after);
+    }
+  };
+  std::for_each(diff.changes.begin(), diff.changes.end(), mask_change);
+  for (IgnoredChange& ignored : diff.ignored) {
+    mask_change(ignored.change);
+  }
 }
 
 void attribute(StateDiff& diff, const std::vector<TaskResult>& tasks) {

@@ -27,6 +27,10 @@ struct Convergence {
 /// default_ignore_rules(), and the profile's own.
 [[nodiscard]] std::vector<IgnoreRule> ignore_rules(const Profile& profile);
 
+/// Masks the secrets of these steps in whatever text of files and values the changes show: a manifest may write a
+/// secret where everybody can read it.
+void mask_secrets(StateDiff& diff, const std::vector<ProvisionStep>& steps);
+
 /// Names the task that made each change: the one that ran when a file was last changed (its ctime), or of a package
 /// when the list of its files was written. A change between two tasks, or without a time, stays without.
 void attribute(StateDiff& diff, const std::vector<TaskResult>& tasks);
