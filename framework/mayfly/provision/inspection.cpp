@@ -237,12 +237,20 @@ struct Lint {
     const AnsibleHome home(step, {});
     ProcessOptions options{.env = home.environment(), .clear_env = true, .cwd = directory};
     options.env["XDG_CACHE_HOME"] = home.path() / "cache";
-    return ask("ansible-lint",
-               {.argv = {"ansible-lint", "--offline", "-q", "--nocolor", "-f", "codeclimate", step.playbook.filename()},
-                .package = "ansible-lint",
-                .options = options,
-                .last_answer = 2,
-                .read = [&](const ProcessResult& result) { return parse_ansible_lint(result.out, directory); }});
+    // From version 24 on it keeps its cache beside the playbook.
+    const std::filesystem::path cache = directory / ".ansible";
+    const bool is_users = std::filesystem::exists(cache);
+    Inspection inspection =
+        ask("ansible-lint",
+            {.argv = {"ansible-lint", "--offline", "-q", "--nocolor", "-f", "codeclimate", step.playbook.filename()},
+             .package = "ansible-lint",
+             .options = options,
+             .last_answer = 2,
+             .read = [&](const ProcessResult& result) { return parse_ansible_lint(result.out, directory); }});
+    if (!is_users) {
+      remove_tree(cache);
+    }
+    return inspection;
   }
 
   Inspection operator()(const PuppetStep& step) const {
