@@ -104,7 +104,7 @@ class CallbackModule(CallbackBase):
     def _task_started(self, task, **fields):
         if task.get_path() and task.get_path() == os.environ.get("MAYFLY_ANSIBLE_WITHOUT"):
             # The strategy goes on with this very object: the task is skipped on every host.
-            task.when = ["false"]
+            task.when = [False]
         # Only now is the name templated; the results carry the raw one.
         self._write("task", id=str(task._uuid), name=plain(task.get_name().strip()), path=plain(task.get_path() or ""),
                     **fields)
