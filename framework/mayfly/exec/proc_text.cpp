@@ -6,14 +6,6 @@
 namespace mayfly {
 namespace {
 
-/// Takes the first line off `text`, without its newline.
-std::string_view take_line(std::string_view& text) {
-  const std::size_t end = text.find('\n');
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return line;
-}
-
 std::vector<std::string_view> words(std::string_view line) {
   std::vector<std::string_view> found;
   for (std::size_t at = 0; (at = line.find_first_not_of(" \t", at)) != std::string_view::npos;) {
@@ -43,6 +35,13 @@ bool lists(std::string_view list, std::string_view item) {
 }
 
 }  // namespace
+
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = text.find('\n');
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  return line;
+}
 
 IdTranslation IdTranslation::parse(std::string_view id_map) {
   IdTranslation ids;

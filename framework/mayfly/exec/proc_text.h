@@ -8,6 +8,9 @@
 
 namespace mayfly {
 
+/// Takes the first line off `text`, without its newline.
+std::string_view take_line(std::string_view& text);
+
 // The texts of /proc that tell how a container looks from outside, as values (proc(5), cgroups(7), user_namespaces(7)).
 
 /// `/proc/PID/uid_map` or `gid_map`: a container's ids in the reader's numbers.

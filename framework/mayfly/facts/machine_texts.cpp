@@ -5,15 +5,10 @@
 #include <algorithm>
 #include <cctype>
 
+#include "mayfly/exec/proc_text.h"
+
 namespace mayfly {
 namespace {
-
-std::string_view take_line(std::string_view& text) {
-  const std::size_t end = text.find('\n');
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return line;
-}
 
 // The next word, and the text without it.
 std::string_view take_word(std::string_view& text) {
