@@ -78,6 +78,16 @@ TEST_F(InspectionOnHost, PuppetLint) {
   EXPECT_THAT(found.findings, Contains(Field(&Finding::where, "site.pp:2:11")));
 }
 
+TEST_F(InspectionOnHost, PuppetLintOfModules) {
+  if (lacks("puppet-lint")) return;
+  const auto manifest = file("site.pp", "include app\n");
+  std::filesystem::create_directories(manifest.parent_path() / "modules/app/manifests");
+  file("modules/app/manifests/init.pp", "# An app\nclass app {\n  file { '/etc/x': mode => 644 }\n}\n");
+  const Inspection found =
+      lint({.action = PuppetStep{.manifest = manifest, .modules = {manifest.parent_path() / "modules"}}});
+  EXPECT_THAT(found.findings, Contains(Field(&Finding::where, "modules/app/manifests/init.pp:3:28"))) << found.output;
+}
+
 TEST_F(InspectionOnHost, Shellcheck) {
   if (lacks("shellcheck")) return;
   EXPECT_THAT(lint({.action = ShellStep{.inline_script = "cd $1\n"}}).findings,

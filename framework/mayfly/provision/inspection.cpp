@@ -218,6 +218,21 @@ struct Syntax {
   Inspection operator()(const CommandStep& /*step*/) const { return none("no syntax check is known for commands"); }
 };
 
+// puppet-lint reads a directory only as its first argument, in the order of the file system.
+std::vector<std::string> manifests_below(const std::filesystem::path& directory) {
+  std::vector<std::string> manifests;
+  if (!std::filesystem::is_directory(directory)) {
+    return manifests;
+  }
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    if (entry.path().extension() == ".pp" && entry.is_regular_file()) {
+      manifests.push_back(entry.path());
+    }
+  }
+  std::sort(manifests.begin(), manifests.end());
+  return manifests;
+}
+
 struct Lint {
   Inspection operator()(const ShellStep& step) const {
     const ScriptFile script(step);
@@ -255,7 +270,10 @@ struct Lint {
 
   Inspection operator()(const PuppetStep& step) const {
     std::vector<std::string> argv{"puppet-lint", "--json", step.manifest};
-    argv.insert(argv.end(), step.modules.begin(), step.modules.end());
+    for (const std::filesystem::path& modules : step.modules) {
+      const std::vector<std::string> manifests = manifests_below(modules);
+      argv.insert(argv.end(), manifests.begin(), manifests.end());
+    }
     const std::filesystem::path directory = step.manifest.parent_path();
     return ask("puppet-lint",
                {.argv = argv,
