@@ -92,6 +92,32 @@ TEST(CfengineLog, SecondLineOfContentIsNotShownEither) {
   EXPECT_EQ(log.read("on two lines", {}), "on two lines");
 }
 
+TEST(CfengineLog, FunctionThatRunsACommandIsATask) {
+  const TempDir directory;
+  write_file(directory.path() / "site.cf", "body common control { }\n");
+  write_file(directory.path() / "web.cf",
+             "classes:\n  \"old\" not =>\n    returnszero(\"/bin/ask me\", \"noshell\");\n");
+  CfengineLog log(directory.path() / "site.cf", ProvisionMode::check, {});
+  const CfengineLog::Time start{std::chrono::seconds(1)};
+  static_cast<void>(log.read(" verbose: ----", start));
+  static_cast<void>(log.read(" verbose: Caching result for function 'returnszero(\"/bin/ask me\",\"noshell\")'",
+                             start + std::chrono::seconds(1)));
+  static_cast<void>(log.read(" verbose: Caching result for function 'readfile(\"/etc/x\",\"9\")'", start));
+  ASSERT_EQ(log.tasks().size(), 1U);
+  EXPECT_EQ(log.tasks().front().name, "returnszero '/bin/ask me'");
+  EXPECT_EQ(log.tasks().front().where, "web.cf:3");
+  EXPECT_EQ(log.tasks().front().status, Status::ok);
+  EXPECT_EQ(log.tasks().front().started, start);
+  EXPECT_EQ(log.tasks().front().ended, start + std::chrono::seconds(1));
+}
+
+TEST(CfengineLog, StockOfTheNetworkIsNotShown) {
+  CfengineLog log(kDirectory / "site.cf", ProvisionMode::converge, {});
+  EXPECT_EQ(log.read("   error: Cannot follow symlink '/proc/net/dev'; it is not owned by root", {}), std::nullopt);
+  EXPECT_EQ(log.read("   error: Cannot follow symlink '/etc/x'; it is not owned by root", {}),
+            "   error: Cannot follow symlink '/etc/x'; it is not owned by root");
+}
+
 TEST_P(CfengineLogs, PromiseThatIsNotKeptIsAFailureAndHasAPlaceThoughTheLogHasNone) {
   const CfengineLog log = read("fails", "fails.cf");
   EXPECT_EQ(message_of(cfengine_failure(log, 0, "")),

@@ -51,7 +51,16 @@ StepOutcome run_cfengine(const CfengineStep& step, const StepContext& context) {
   std::vector<std::string> promises = context.tool.native("/usr/bin/cf-promises");
   promises.insert(promises.end(), {"-f", policy});
   StepOutcome outcome;
-  const ExecResult checked = run_tool(context, promises, options, paths);
+  LineStream complaints([&](std::string_view line) {
+    if (!is_network_noise(line)) {
+      context.lines.feed(false, paths.to_host(line) + "\n");
+    }
+  });
+  options.timeout = context.deadline.left();
+  options.private_tree = context.tool.tree();
+  options.on_output = [&](bool is_stderr, std::string_view piece) { complaints.feed(is_stderr, piece); };
+  const ExecResult checked = run(context.target, promises, options);
+  complaints.finish();
   if (checked.timed_out) {
     outcome.failure = timed_out(context.within, "the check of the policy");
     return outcome;
@@ -76,7 +85,6 @@ StepOutcome run_cfengine(const CfengineStep& step, const StepContext& context) {
     }
   });
   options.timeout = context.deadline.left();
-  options.private_tree = context.tool.tree();
   options.on_output = [&](bool is_stderr, std::string_view piece) { verbose.feed(is_stderr, piece); };
   const ExecResult result = run(context.target, agent, options);
   verbose.finish();

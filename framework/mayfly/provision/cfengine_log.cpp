@@ -59,6 +59,17 @@ std::size_t line_of(const std::filesystem::path& file, std::string_view text) {
                                            content.begin(), content.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
 }
 
+// "returnszero '/bin/systemctl -q is-active x'" of "returnszero("/bin/systemctl -q is-active x","noshell")"; empty for
+// functions that run no commands.
+std::string title_of_function(std::string_view call) {
+  for (const std::string_view name : {"returnszero", "execresult", "execresult_as_data", "usemodule"}) {
+    if (call.starts_with(fmt::format("{}(", name))) {
+      return fmt::format("{} '{}'", name, between(call, "(\"", "\""));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 CfengineLog::CfengineLog(std::filesystem::path policy, ProvisionMode mode, PathMap paths)
@@ -71,8 +82,13 @@ std::optional<std::string> CfengineLog::read(std::string_view line, Time arrived
     return shown_ ? std::optional(paths_.to_host(line)) : std::nullopt;
   }
   const std::string text = paths_.to_host(message->text);
+  const Time before = std::exchange(last_, arrived);
   if (message->level == "verbose") {
-    read_verbose(text, arrived);
+    read_verbose(text, before == Time() ? arrived : before, arrived);
+    shown_ = false;
+    return std::nullopt;
+  }
+  if (is_network_noise(line)) {
     shown_ = false;
     return std::nullopt;
   }
@@ -87,7 +103,7 @@ std::optional<std::string> CfengineLog::read(std::string_view line, Time arrived
   return harmless;
 }
 
-void CfengineLog::read_verbose(std::string_view text, Time arrived) {
+void CfengineLog::read_verbose(std::string_view text, Time before, Time arrived) {
   constexpr std::string_view kBegin = "P: BEGIN promise '", kEnd = "P: END ";
   if (text.starts_with(kBegin)) {
     open_.push_back({.handle = std::string(between(text, kBegin, "' of type")),
@@ -111,6 +127,8 @@ void CfengineLog::read_verbose(std::string_view text, Time arrived) {
       open_.back().where =
           fmt::format("{}:{}", shorten_path(file, policy_.parent_path()), number.substr(0, number.find(' ')));
     }
+  } else if (const auto call = between(text, "Caching result for function '", "'"); !call.empty()) {
+    call_function(text.substr(text.find('\'') + 1), before, arrived);
   } else if (text.starts_with("A: Promise was KEPT")) {
     verdict_ = TaskResult::Status::ok;
   } else if (text.starts_with("A: Promise REPAIRED")) {
@@ -125,6 +143,35 @@ void CfengineLog::read_verbose(std::string_view text, Time arrived) {
   } else if (text.find("'Outcome of version ") != std::string_view::npos) {
     finished_ = true;
   }
+}
+
+void CfengineLog::call_function(std::string_view call, Time before, Time arrived) {
+  const std::string title = title_of_function(call);
+  if (title.empty()) {
+    return;
+  }
+  const std::string command = fmt::format("\"{}\"", between(call, "(\"", "\""));
+  TaskResult task{.name = title, .started = before, .ended = arrived};
+  for (const std::filesystem::path& file : policies()) {
+    if (const std::size_t line = line_of(file, command); line != 0) {
+      task.where = fmt::format("{}:{}", shorten_path(file.string(), policy_.parent_path()), line);
+      break;
+    }
+  }
+  tasks_.push_back(std::move(task));
+}
+
+std::vector<std::filesystem::path> CfengineLog::policies() const {
+  std::vector<std::filesystem::path> files;
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(policy_.parent_path(), missing)) {
+    if (entry.path().extension() == ".cf" && entry.path() != policy_) {
+      files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  files.insert(files.begin(), policy_);
+  return files;
 }
 
 void CfengineLog::end_promise(std::string_view type, std::string_view promiser, Time arrived) {
@@ -189,6 +236,10 @@ std::string CfengineLog::running() const {
   }
   const TaskResult task = task_of(open_.back(), {});
   return task.where.empty() ? task.name : fmt::format("{} ({})", task.name, task.where);
+}
+
+bool is_network_noise(std::string_view line) {
+  return line.find(" error: Cannot follow symlink '/proc/net/") != std::string_view::npos;
 }
 
 std::optional<Verdict> cfengine_failure(const CfengineLog& log, int exit_code, std::string_view output) {

@@ -27,6 +27,8 @@ class CfengineLog {
   std::optional<std::string> read(std::string_view line, Time arrived);
 
   /// Promises that have been kept, repaired or not, in their order; but for reports, and those that only call others.
+  /// Functions that run a command (returnszero, ...) are tasks, too: the agent calls them to find out, in a dry run as
+  /// well, and believes that they change nothing.
   [[nodiscard]] const std::vector<TaskResult>& tasks() const noexcept { return tasks_; }
   /// "commands '/bin/sleep 5' (site.cf:7)"; empty when none is being worked on.
   [[nodiscard]] std::string running() const;
@@ -39,10 +41,12 @@ class CfengineLog {
     Time started;
     std::vector<std::string> errors, warnings;
   };
-  void read_verbose(std::string_view text, Time arrived);
+  void read_verbose(std::string_view text, Time before, Time arrived);
+  void call_function(std::string_view call, Time before, Time arrived);
   void end_promise(std::string_view type, std::string_view promiser, Time arrived);
   [[nodiscard]] TaskResult task_of(const Promise& promise, Time arrived) const;
   [[nodiscard]] std::string place_of(const Promise& promise) const;
+  [[nodiscard]] std::vector<std::filesystem::path> policies() const;  ///< of the policy's directory, itself first
 
   std::filesystem::path policy_;
   ProvisionMode mode_;
@@ -51,8 +55,13 @@ class CfengineLog {
   std::optional<TaskResult::Status> verdict_;
   std::vector<TaskResult> tasks_;
   bool finished_ = false;
+  Time last_{};         ///< when the last line arrived
   bool shown_ = false;  ///< whether the last message was: some have several lines
 };
+
+/// CFEngine takes stock of the network on every run; in a user namespace /proc/net's owner is nobody that it knows, and
+/// it complains of each file there.
+[[nodiscard]] bool is_network_noise(std::string_view line);
 
 /// Why a run failed; nothing when it succeeded. The agent's exit code is 0 whatever happened.
 [[nodiscard]] std::optional<Verdict> cfengine_failure(const CfengineLog& log, int exit_code, std::string_view output);
