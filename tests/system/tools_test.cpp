@@ -140,7 +140,8 @@ TYPED_TEST(Cfengine, PredictsThenChangesTheMachineOnceAndNothingTheSecondTime) {
 
   const ConvergeResult second = this->converge(this->cfengine("site.cf"));
   EXPECT_EQ(second.changed, 0) << second.output;
-  EXPECT_EQ(second.ok, 5);
+  EXPECT_EQ(second.ok, 6);
+  EXPECT_EQ(this->task(second, "returnszero '/bin/systemctl -q is-active greeting.service'").where, "site.cf:11");
   EXPECT_THAT(this->lines_, Not(HasSubstr(kSecret)));
   this->expect_nothing_left();
 }
@@ -196,14 +197,14 @@ TYPED_TEST_SUITE(Rex, Suites, Where);
 TYPED_TEST(Rex, ChangesTheMachineOnceAndNothingTheSecondTime) {
   this->forget();
   const ConvergeResult first = this->converge(this->rex("site"));
-  EXPECT_EQ(first.changed, 6) << first.output;
+  EXPECT_EQ(first.changed, 7) << first.output;
   this->expect_site();
   EXPECT_EQ(this->task(first, "file[/etc/greeting]").where, "Rexfile:12");
   EXPECT_GT(this->task(first, "file[/etc/greeting]").ended, this->task(first, "file[/etc/greeting]").started);
 
   const ConvergeResult second = this->converge(this->rex("site"));
   EXPECT_EQ(second.changed, 0) << second.output;
-  EXPECT_EQ(second.ok, 7);
+  EXPECT_EQ(second.ok, 8);
   EXPECT_THAT(this->lines_, Not(HasSubstr(kSecret)));
   this->expect_nothing_left();
 }

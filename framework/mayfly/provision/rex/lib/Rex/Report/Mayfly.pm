@@ -1,6 +1,7 @@
 # Rex's reporter: a line of JSON for each resource, to the file that MAYFLY_REX_RESULTS names; task_lines.h reads them.
-# Differs from Rex's own reporters in one point: a guard of `run` (only_if, unless) runs a command itself, and that is no
-# change of the guarded one.
+# Differs from Rex's own reporters in two points: a guard of `run` (only_if, unless) runs a command itself, and that is no
+# change of the guarded one; and `file` with `source` uploads to a temporary name first, to compare, and that is no change
+# of the file.
 package Rex::Report::Mayfly;
 
 use strict;
@@ -83,6 +84,7 @@ sub report {
   return if !$option{changed};
   for my $level ( reverse 0 .. $#open ) {
     last if $level < $#open && $open[$level]{type} eq 'run';
+    last if $level < $#open && $open[$level]{type} eq 'file' && $open[-1]{type} eq 'upload';
     $open[$level]{status} = 'changed';
   }
 }
