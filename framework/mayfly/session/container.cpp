@@ -153,8 +153,7 @@ Convergence Container::converge(const ConvergeOptions& options) const {
   Convergence convergence;
   const MachineState before = capture_state();
   for (const ProvisionStep& step : options.steps ? *options.steps : state_->profile.provision) {
-    convergence.tools_tell = convergence.tools_tell && tells_changes(step);
-    convergence.reported +=
+    ConvergeResult reported =
         in_context(fmt::format("converging '{}' with {}", state_->profile.name, describe(step)), [&] {
           try {
             return while_it_runs(*this, [&] {
@@ -175,6 +174,9 @@ Convergence Container::converge(const ConvergeOptions& options) const {
                                  error.result());
           }
         });
+    // A script that says that it has found nothing to do has told.
+    convergence.tools_tell = convergence.tools_tell && (tells_changes(step) || reported.changed == 0);
+    convergence.reported += std::move(reported);
   }
   convergence.changes = ignoring(difference(before, capture_state()), ignore_rules(state_->profile));
   attribute(convergence.changes, convergence.reported.tasks);

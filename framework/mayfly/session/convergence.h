@@ -14,7 +14,8 @@ namespace mayfly {
 struct Convergence {
   ConvergeResult reported;
   StateDiff changes;  ///< each with the task that did it, as far as its time tells
-  /// False where a step's tool can't say whether it has changed anything (a shell script): then only `changes` tell.
+  /// False where a step's tool can't say whether it has changed anything (a shell script that doesn't print
+  /// `mayfly: unchanged`): then only `changes` tell.
   bool tools_tell = true;
 
   [[nodiscard]] bool reports_changes() const noexcept { return reported.changed > 0; }
