@@ -128,7 +128,8 @@ std::string render(const StepReport& step, const Console& console, bool with_out
                                  timed ? to_string(step.duration) : "", step.detail);
   line.erase(line.find_last_not_of(' ') + 1);
   line += indented(step.error, "  ");
-  if (with_output && step.outcome == Outcome::failed && step.result) {
+  // Where the tool went well, and the machine speaks against it, its output explains nothing.
+  if (with_output && step.outcome == Outcome::failed && step.result && !step.result->succeeded) {
     line += indented(last_lines(step.result->output, kOutputLines), console.paint(Style::dim, "    | "));
   }
   return line;
