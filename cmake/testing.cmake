@@ -1,14 +1,16 @@
 # mayfly_add_test(<kind> <name> SOURCES <file>... [LIBRARIES <target>...] [MAIN <target>] [DEFINITIONS <name=value>...]
-#                 [TIMEOUT <seconds>])
+#                 [TIMEOUT <seconds>] [COST <seconds>] [SERIAL])
 #
 # Makes the GoogleTest executable <kind>_<name> and one CTest test of the same name with the label <kind>. One test an
 # executable, not one a test case: fixtures that a suite shares are built once, and nothing has to be discovered. The
 # single results are in <build>/junit/<kind>_<name>.xml.
 #
-# Kinds: unit (no root, milliseconds, in parallel); golden (the same, with expected texts beside the source); system and
-# fault (root and real containers, one executable after the other); example.
+# Kinds: unit (no root, milliseconds); golden (the same, with expected texts beside the source); system and fault (root
+# and real containers); example. All run in parallel but for faults and what is SERIAL: these look at the whole host for
+# what was left behind, so another's containers would be in the way. COST: about how long it takes when that is much;
+# CTest starts the longest first.
 function(mayfly_add_test kind name)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "MAIN;TIMEOUT" "SOURCES;LIBRARIES;DEFINITIONS")
+  cmake_parse_arguments(PARSE_ARGV 2 arg "SERIAL" "MAIN;TIMEOUT;COST" "SOURCES;LIBRARIES;DEFINITIONS")
   set(kinds unit golden system fault example)
   if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES OR NOT kind IN_LIST kinds)
     message(FATAL_ERROR "mayfly_add_test(${kind} ${name}): <kind> is one of '${kinds}' and SOURCES is required; "
@@ -36,8 +38,10 @@ function(mayfly_add_test kind name)
   add_test(NAME ${target}
     COMMAND ${target} --gtest_brief=1 --gtest_output=xml:${mayfly_BINARY_DIR}/junit/${target}.xml)
   set_tests_properties(${target} PROPERTIES LABELS ${kind} TIMEOUT ${arg_TIMEOUT})
-  if(NOT kind IN_LIST "unit;golden")
-    # These look at the whole host for what was left behind, so another's containers would be in the way.
+  if(arg_SERIAL OR kind STREQUAL "fault")
     set_tests_properties(${target} PROPERTIES RUN_SERIAL ON)
+  endif()
+  if(arg_COST)
+    set_tests_properties(${target} PROPERTIES COST ${arg_COST})
   endif()
 endfunction()

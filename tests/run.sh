@@ -27,8 +27,8 @@ summary=()
 status=0
 for kind in "${kinds[@]}"; do
   case $kind in
-    unit | golden) jobs=$(nproc) ;;
-    *) jobs=1
+    unit | golden) ;;
+    *)
       if [ "$(id -u)" != 0 ]; then
         summary+=("$(printf '%-9s not run: needs root' "$kind")")
         status=1
@@ -37,7 +37,7 @@ for kind in "${kinds[@]}"; do
   esac
   echo "==> $kind tests"
   start=$SECONDS
-  if ctest --test-dir "$build" --label-regex "^$kind\$" --parallel "$jobs" --output-on-failure --no-tests=ignore \
+  if ctest --test-dir "$build" --label-regex "^$kind\$" --parallel "$(nproc)" --output-on-failure --no-tests=ignore \
     --output-junit "junit/$kind.xml"; then
     outcome=passed
   else
