@@ -4,7 +4,11 @@
 # build_mayfly PRESET TARGET: configures and builds in build/PRESET, quietly unless something is wrong.
 build_mayfly() {
   local preset=$1 target=$2 log options=()
-  if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+  if command -v ccache >/dev/null; then
+    options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    # Else a second build directory, as the test consumer_add_subdirectory makes one, finds nothing in the cache.
+    export CCACHE_NOHASHDIR=1
+  fi
   mkdir -p "build/$preset"
   log=build/$preset/configure.log
   echo "==> configuring build/$preset"

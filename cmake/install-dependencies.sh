@@ -9,8 +9,9 @@ build=(g++ cmake ninja-build pkg-config libfmt-dev libssl-dev libtomlplusplus-de
   lxc-dev libseccomp-dev libre2-dev libcurl4-openssl-dev libyaml-cpp-dev)
 # Host programs that profiles can ask for: Debian images, network = "nat", ansible steps.
 run=(mmdebstrap slirp4netns ansible-core)
-# What Mayfly's own tests look at the host with.
-test=(iproute2 libxml2-utils python3-testinfra ruby-serverspec perl ansible-lint puppet-agent puppet-lint shellcheck)
+# What Mayfly's own tests look at the host with; one of them compiles Mayfly a second time, which takes minutes without
+# ccache.
+test=(ccache iproute2 libxml2-utils python3-testinfra ruby-serverspec perl ansible-lint puppet-agent puppet-lint shellcheck)
 # What .ci/run checks the sources with.
 lint=(clang-format-14 clang-tidy-19)
 
