@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include <algorithm>
 #include <filesystem>
 
 #include "mayfly/exec/files.h"
@@ -10,7 +9,7 @@
 #include "mayfly/image/image.h"
 #include "mayfly/provision/provision.h"
 #include "mayfly/support/file_io.h"
-#include "tests/support/shared_container.h"
+#include "tests/system/tools.h"
 
 namespace mayfly {
 namespace {
@@ -24,93 +23,29 @@ using ::testing::Not;
 using ::testing::StartsWith;
 using namespace std::chrono_literals;
 
-constexpr const char* kSecret = "s3cret-token";
+using test::kSecret;
+using test::manifest;
+using test::OwnRoot;
+using test::Tools;
 
-std::filesystem::path manifest(const std::string& name) {
-  return std::filesystem::path(MAYFLY_TEST_DIR) / "provision" / name;
+CfengineStep cfengine(const std::string& name) {
+  return {.policy = manifest("cfengine/" + name),
+          .classes = {"web"},
+          .vars = {{"workers", "4"}, {"token", std::string("\"") + kSecret + "\""}}};
 }
-
-/// The same tests for a tool that the container has and for one that it lacks.
-template <typename Suite>
-class Tools : public test::SharedContainer<Suite> {
- protected:
-  using test::SharedContainer<Suite>::target;
-
-  ConvergeResult converge(ProvisionAction action, Milliseconds within = 120s,
-                          ProvisionMode mode = ProvisionMode::converge) {
-    ProvisionOptions options{.mode = mode,
-                             .on_output = [&](std::string_view line) { lines_ += std::string(line) + "\n"; }};
-    if (Suite::kOwnRoot) {
-      options.tool_image = [](const DebianImage& image) {
-        return ensure_image(test::tools_image(image.suite), Paths::from_environment(), {}, [](std::string_view) {})
-            .lowers.front();
-      };
-    }
-    return provision(target(), {.action = std::move(action), .within = within}, options);
-  }
-  ProvisionError failure_of(ProvisionAction action, Milliseconds within = 120s) {
-    try {
-      static_cast<void>(converge(std::move(action), within));
-    } catch (const ProvisionError& error) {
-      return error;
-    }
-    throw std::runtime_error("the step succeeded");
-  }
-  static std::string sh(const std::string& script) { return run(target(), {"/bin/sh", "-c", script}).out; }
-
-  /// Takes back what the manifests of all tools make.
-  static void forget() {
-    sh("systemctl disable --now greeting; userdel greeter; rm -f /etc/greeting* /etc/before /etc/never /var/lib/visits "
-       "/etc/systemd/system/greeting.service; systemctl daemon-reload");
-  }
-  /// The machine that each tool's site makes.
-  static void expect_site() {
-    EXPECT_EQ(file(target(), "/etc/greeting").content(), "hello 4\n");
-    EXPECT_EQ(file(target(), "/etc/greeting").status->mode & 07777, 0640U);
-    EXPECT_THAT(file(target(), "/etc/greeting.token").content(), StartsWith(kSecret));
-    EXPECT_EQ(user(target(), "greeter").shell, "/usr/sbin/nologin");
-    EXPECT_TRUE(service(target(), "greeting").running());
-  }
-  /// Nothing of a run is left: no files, no processes, no trees of tools.
-  static void expect_nothing_left() {
-    EXPECT_EQ(sh("ls -d /run/mayfly-provision* /root/.[a-z]* /tmp/itamae* /tmp/*rex* 2>/dev/null"
-                 " | grep -v -e bashrc -e profile -e ssh; ls /dev/.mayfly/tool; pgrep -a sleep | grep 471"),
-              "");
-    if (Suite::kOwnRoot) {
-      EXPECT_EQ(sh("ls -d /var/lib/cfengine3 /var/lib/puppet /var/cache/puppet /etc/puppet 2>/dev/null"), "");
-    }
-  }
-  static TaskResult task(const ConvergeResult& result, std::string_view name) {
-    const auto found =
-        std::find_if(result.tasks.begin(), result.tasks.end(), [&](const TaskResult& one) { return one.name == name; });
-    return found == result.tasks.end() ? TaskResult{.name = "none such"} : *found;
-  }
-
-  static CfengineStep cfengine(const std::string& name) {
-    return {.policy = manifest("cfengine/" + name),
-            .classes = {"web"},
-            .vars = {{"workers", "4"}, {"token", std::string("\"") + kSecret + "\""}}};
-  }
-  static ItamaeStep itamae(const std::string& name) {
-    return {.recipes = {manifest("itamae/" + name)},
-            .vars = {{"workers", "4"}, {"token", std::string("\"") + kSecret + "\""}}};
-  }
-  static RexStep rex(const std::string& name) {
-    return {.file = manifest("rex/Rexfile"),
-            .task = name,
-            .vars = {{"workers", "4"}, {"token", std::string("\"") + kSecret + "\""}}};
-  }
-
-  std::string lines_;
-};
+ItamaeStep itamae(const std::string& name) {
+  return {.recipes = {manifest("itamae/" + name)},
+          .vars = {{"workers", "4"}, {"token", std::string("\"") + kSecret + "\""}}};
+}
+RexStep rex(const std::string& name) {
+  return {.file = manifest("rex/Rexfile"),
+          .task = name,
+          .vars = {{"workers", "4"}, {"token", std::string("\"") + kSecret + "\""}}};
+}
 
 struct Installed {
   static constexpr bool kOwnRoot = false;
   static Profile profile() { return {.name = "tools", .image = test::tools_image("trixie"), .hostname = "web"}; }
-};
-struct OwnRoot {
-  static constexpr bool kOwnRoot = true;
-  static Profile profile() { return {.name = "bare", .image = test::systemd_image(), .hostname = "web"}; }
 };
 struct Where {
   template <typename Suite>
@@ -126,19 +61,19 @@ TYPED_TEST_SUITE(Cfengine, Suites, Where);
 
 TYPED_TEST(Cfengine, PredictsThenChangesTheMachineOnceAndNothingTheSecondTime) {
   this->forget();
-  const ConvergeResult predicted = this->converge(this->cfengine("site.cf"), 120s, ProvisionMode::check);
+  const ConvergeResult predicted = this->converge(cfengine("site.cf"), 120s, ProvisionMode::check);
   EXPECT_EQ(predicted.changed, 6) << predicted.output;
   EXPECT_THAT(this->task(predicted, "files '/etc/greeting'").predicted, ElementsAre("/etc/greeting"));
   EXPECT_FALSE(file(this->target(), "/etc/greeting").exists());
 
-  const ConvergeResult first = this->converge(this->cfengine("site.cf"));
+  const ConvergeResult first = this->converge(cfengine("site.cf"));
   EXPECT_EQ(first.changed, 6) << first.output;
   this->expect_site();
   EXPECT_EQ(file(this->target(), "/etc/greeting.role").content(), "web");
   EXPECT_EQ(this->task(first, "files '/etc/greeting'").where, "site.cf:20");
   EXPECT_GT(this->task(first, "files '/etc/greeting'").ended, this->task(first, "files '/etc/greeting'").started);
 
-  const ConvergeResult second = this->converge(this->cfengine("site.cf"));
+  const ConvergeResult second = this->converge(cfengine("site.cf"));
   EXPECT_EQ(second.changed, 0) << second.output;
   EXPECT_EQ(second.ok, 6);
   EXPECT_EQ(this->task(second, "returnszero '/bin/systemctl -q is-active greeting.service'").where, "site.cf:11");
@@ -148,7 +83,7 @@ TYPED_TEST(Cfengine, PredictsThenChangesTheMachineOnceAndNothingTheSecondTime) {
 
 TYPED_TEST(Cfengine, PromiseThatIsNotKeptIsNamedThoughTheAgentExitsWithZero) {
   this->forget();
-  const ProvisionError error = this->failure_of(this->cfengine("fails.cf"));
+  const ProvisionError error = this->failure_of(cfengine("fails.cf"));
   EXPECT_STREQ(error.what(),
                "cfengine fails.cf: promise 'commands '/bin/false'' (fails.cf:8) failed: Finished command related to "
                "promiser '/bin/false' -- an error occurred, returned 1");
@@ -161,19 +96,19 @@ TYPED_TEST_SUITE(Itamae, Suites, Where);
 
 TYPED_TEST(Itamae, PredictsThenChangesTheMachineOnceAndNothingTheSecondTime) {
   this->forget();
-  const ConvergeResult predicted = this->converge(this->itamae("site.rb"), 120s, ProvisionMode::check);
+  const ConvergeResult predicted = this->converge(itamae("site.rb"), 120s, ProvisionMode::check);
   EXPECT_EQ(predicted.changed, 6) << predicted.output;
   EXPECT_THAT(this->task(predicted, "template[/etc/greeting]").predicted, ElementsAre("/etc/greeting"));
   EXPECT_FALSE(file(this->target(), "/etc/greeting").exists());
 
-  const ConvergeResult first = this->converge(this->itamae("site.rb"));
+  const ConvergeResult first = this->converge(itamae("site.rb"));
   EXPECT_EQ(first.changed, 6) << first.output;
   this->expect_site();
   EXPECT_EQ(this->task(first, "template[/etc/greeting]").where, "site.rb:13");
   EXPECT_EQ(this->task(first, "service[greeting]").where, "unit.rb:11");
   EXPECT_GT(this->task(first, "service[greeting]").ended, this->task(first, "service[greeting]").started);
 
-  const ConvergeResult second = this->converge(this->itamae("site.rb"));
+  const ConvergeResult second = this->converge(itamae("site.rb"));
   EXPECT_EQ(second.changed, 0) << second.output;
   EXPECT_EQ(second.skipped, 1);
   EXPECT_THAT(this->lines_, Not(HasSubstr(kSecret)));
@@ -182,7 +117,7 @@ TYPED_TEST(Itamae, PredictsThenChangesTheMachineOnceAndNothingTheSecondTime) {
 
 TYPED_TEST(Itamae, FailingResourceIsNamedWithPlaceAndMessage) {
   this->forget();
-  const ProvisionError error = this->failure_of(this->itamae("fails.rb"));
+  const ProvisionError error = this->failure_of(itamae("fails.rb"));
   EXPECT_STREQ(error.what(),
                "itamae fails.rb: resource 'execute[echo disk on fire >&2; exit 3]' (fails.rb:3) failed: exit code 3: "
                "disk on fire");
@@ -196,13 +131,13 @@ TYPED_TEST_SUITE(Rex, Suites, Where);
 
 TYPED_TEST(Rex, ChangesTheMachineOnceAndNothingTheSecondTime) {
   this->forget();
-  const ConvergeResult first = this->converge(this->rex("site"));
+  const ConvergeResult first = this->converge(rex("site"));
   EXPECT_EQ(first.changed, 7) << first.output;
   this->expect_site();
   EXPECT_EQ(this->task(first, "file[/etc/greeting]").where, "Rexfile:12");
   EXPECT_GT(this->task(first, "file[/etc/greeting]").ended, this->task(first, "file[/etc/greeting]").started);
 
-  const ConvergeResult second = this->converge(this->rex("site"));
+  const ConvergeResult second = this->converge(rex("site"));
   EXPECT_EQ(second.changed, 0) << second.output;
   EXPECT_EQ(second.ok, 8);
   EXPECT_THAT(this->lines_, Not(HasSubstr(kSecret)));
@@ -211,10 +146,10 @@ TYPED_TEST(Rex, ChangesTheMachineOnceAndNothingTheSecondTime) {
 
 TYPED_TEST(Rex, FailingResourceIsNamedWithPlaceAndMessage) {
   this->forget();
-  const ProvisionError error = this->failure_of(this->rex("fails"));
+  const ProvisionError error = this->failure_of(rex("fails"));
   EXPECT_STREQ(
       error.what(),
-      "rex fails: resource 'run[echo disk on fire >&2; exit 3]' (Rexfile:27) failed: exit code 3: disk on fire");
+      "rex fails: resource 'run[echo disk on fire >&2; exit 3]' (Rexfile:29) failed: exit code 3: disk on fire");
   EXPECT_EQ(error.result().changed, 1);
   EXPECT_FALSE(file(this->target(), "/etc/never").exists());
 }

@@ -7,6 +7,8 @@
 
 #include "mayfly/provision/cfengine_log.h"
 #include "mayfly/provision/command_input.h"
+#include "mayfly/provision/propellor_build.h"
+#include "mayfly/provision/propellor_log.h"
 #include "mayfly/provision/rex_failure.h"
 #include "mayfly/provision/step.h"
 #include "mayfly/provision/task_lines.h"
@@ -221,6 +223,81 @@ TEST(RexFailure, OtherErrorsAreTakenAsTheyAre) {
   EXPECT_FALSE(rex_failure({}, 0, "", kDirectory));
 }
 
+PropellorLog propellor_log(std::string_view output) {
+  PropellorLog log("web", {});
+  PropellorLog::Time now{};
+  LineStream lines([&](std::string_view line) {
+    now += std::chrono::seconds(1);
+    static_cast<void>(log.read(line, now));
+  });
+  lines.feed(false, output);
+  return log;
+}
+
+TEST(PropellorLog, PropertyIsATaskFromTheOneBeforeToItsLine) {
+  const PropellorLog log = propellor_log(
+      "web has Operating System (Debian Linux (Stable \"bookworm\")) X86_64 ... ok\n"
+      "Adding user `greeter' ...\n"
+      "web.example account for ... greeter ... done\n"
+      "webserver started ... done\n"
+      "web overall ... done\n");
+  ASSERT_EQ(log.tasks().size(), 2U);
+  EXPECT_EQ(log.tasks()[0].status, Status::ok);
+  EXPECT_EQ(log.tasks()[1].name, "account for ... greeter");
+  EXPECT_EQ(log.tasks()[1].status, Status::changed);
+  EXPECT_EQ(log.tasks()[1].started, log.tasks()[0].ended);
+  EXPECT_EQ(log.tasks()[1].ended - log.tasks()[1].started, std::chrono::seconds(2));
+  EXPECT_TRUE(log.finished());
+  EXPECT_FALSE(propellor_failure(log, 0, ""));
+}
+
+TEST(PropellorLog, LeavesOutColours) {
+  PropellorLog log("web", {});
+  EXPECT_EQ(log.read("\x1b[1;32mweb greeting ... \x1b[0mdone\x1b[K\r", {}), "web greeting ... done");
+  EXPECT_EQ(log.tasks().front().status, Status::changed);
+}
+
+TEST(PropellorFailure, NamesThePropertyAndWhatWasSaidSinceTheOneBefore) {
+  EXPECT_EQ(message_of(propellor_failure(
+                propellor_log("hello\nweb a ... ok\ndisk on fire\nweb b ... failed\nweb overall ... failed\n"), 1, "")),
+            "property 'b' failed: disk on fire");
+  EXPECT_EQ(message_of(propellor_failure(propellor_log(""), 1,
+                                         "x\n** error: Propellor does not know about host: db\n(Perhaps ...)\n"
+                                         "config: Cannot continue!\nCallStack (from HasCallStack):\n  error, at x\n")),
+            "exit code 1: Propellor does not know about host: db");
+  EXPECT_EQ(
+      message_of(propellor_failure(propellor_log(""), 1, "config: gone\nCallStack (from HasCallStack):\n  error\n")),
+      "exit code 1: config: gone");
+  EXPECT_EQ(message_of(propellor_failure(propellor_log("web a ... ok\n"), 0, "")),
+            "it exited with 0, but its final record is missing");
+}
+
+// As GHC 9.0 and 9.6 print them.
+TEST(ParseGhc, ReadsDiagnosticsOverSeveralLines) {
+  const std::vector<Finding> findings = parse_ghc(
+      "\n"
+      "config.hs:22:13: error:\n"
+      "    Variable not in scope:\n"
+      "      liftIO :: IO (Maybe String) -> Propellor (Maybe String)\n"
+      "\n"
+      "src/Site.hs:(3,1)-(5,2): error: [GHC-88464]\n"
+      "    \u2022 Cannot combine two Properties.\n"
+      "      (They may have conflicting MetaTypes.)\n"
+      "    \u2022 In the second argument\n"
+      "   |\n"
+      "Site.hs:9:4-7: warning: [-Wtabs] Tab character found here\n");
+  ASSERT_EQ(findings.size(), 3U);
+  EXPECT_EQ(to_string(findings[0]),
+            "config.hs:22:13: error: Variable not in scope: liftIO :: IO (Maybe String) -> Propellor (Maybe String)");
+  EXPECT_EQ(
+      to_string(findings[1]),
+      "src/Site.hs:3:1: error: Cannot combine two Properties. (They may have conflicting MetaTypes.) [GHC-88464]");
+  EXPECT_EQ(to_string(findings[2]), "Site.hs:9:4: warning: Tab character found here [-Wtabs]");
+  EXPECT_EQ(
+      propellor_mistake(findings).message,
+      "config.hs:22:13: Variable not in scope: liftIO :: IO (Maybe String) -> Propellor (Maybe String) (and 1 more)");
+}
+
 TEST(ExitCodes, ThatMeanChangedMakeZeroMeanUnchanged) {
   EXPECT_EQ(status_of_exit_code(0, {}), Status::changed);
   EXPECT_EQ(status_of_exit_code(0, {2}), Status::ok);
@@ -294,6 +371,16 @@ TEST(ToolSuite, IsThatOfADebianElseADefault) {
   EXPECT_EQ(tool_suite(""), "bookworm");
 }
 
+TEST(ToolBase, IsTheSuiteAndTheMirrorOfTheImage) {
+  EXPECT_EQ(tool_base(DebianImage{.suite = "trixie", .packages = {"nginx"}, .mirror = "http://x"}),
+            (DebianImage{.suite = "trixie", .mirror = "http://x"}));
+  const TempDir root;
+  std::filesystem::create_directories(root.path() / "usr/lib");
+  write_file(root.path() / "usr/lib/os-release", "ID=debian\nVERSION_CODENAME=trixie\n");
+  EXPECT_EQ(tool_base(DirectoryImage{.path = root.path()}), (DebianImage{.suite = "trixie"}));
+  EXPECT_EQ(tool_base(TarballImage{.path = "/x.tar"}), (DebianImage{.suite = "bookworm"}));
+}
+
 TEST(ItamaeDirectory, HoldsAllRecipes) {
   EXPECT_EQ(itamae_directory({.recipes = {"/x/roles/web.rb"}}), "/x/roles");
   EXPECT_EQ(itamae_directory({.recipes = {"/x/roles/web.rb", "/x/cookbooks/nginx/default.rb"}}), "/x");
@@ -304,12 +391,16 @@ TEST(Steps, AreCalledByToolAndFile) {
   EXPECT_EQ(describe({.action = CfengineStep{.policy = "/x/site.cf"}}), "cfengine site.cf");
   EXPECT_EQ(describe({.action = ItamaeStep{.recipes = {"/x/web.rb", "/x/b.rb"}}}), "itamae web.rb");
   EXPECT_EQ(describe({.action = RexStep{.file = "/x/Rexfile", .task = "web"}}), "rex web");
+  EXPECT_EQ(describe({.action = PropellorStep{.config = "/x/config.hs"}}), "propellor config.hs");
+  EXPECT_EQ(describe({.action = CdistStep{.directory = "/x/cdist"}}), "cdist cdist");
   EXPECT_EQ(describe({.action = CommandStep{.argv = {"./apply.sh"}}}), "command apply.sh");
 }
 
 TEST(Steps, HaveACheckModeWhereTheToolHas) {
   EXPECT_TRUE(has_check_mode({.action = CfengineStep{}}));
   EXPECT_FALSE(has_check_mode({.action = RexStep{}}));
+  EXPECT_FALSE(has_check_mode({.action = PropellorStep{}}));
+  EXPECT_TRUE(has_check_mode({.action = CdistStep{}}));
   EXPECT_FALSE(has_check_mode({.action = CommandStep{.argv = {"a"}}}));
   EXPECT_TRUE(has_check_mode({.action = CommandStep{.argv = {"a"}, .check = {"a", "-n"}}}));
 }
@@ -329,6 +420,8 @@ TEST_F(ToolFingerprint, SeesEverySetting) {
   const CfengineStep cfengine{.policy = path() / "main"};
   const ItamaeStep itamae{.recipes = {path() / "main"}};
   const RexStep rex{.file = path() / "main", .task = "web"};
+  const PropellorStep propellor{.config = path() / "main"};
+  const CdistStep cdist{.directory = path()};
   const CommandStep command{.argv = {"./main"}, .directory = path()};
   CommandStep on_host = command, with_vars = command, with_env = command, with_argument = command;
   on_host.where = CommandStep::Where::host;
@@ -344,6 +437,12 @@ TEST_F(ToolFingerprint, SeesEverySetting) {
                                          rex,
                                          RexStep{.file = rex.file, .task = "db"},
                                          RexStep{.file = rex.file, .task = "web", .vars = {{"a", "1"}}},
+                                         propellor,
+                                         PropellorStep{.config = propellor.config, .host = "web"},
+                                         PropellorStep{.config = propellor.config, .env = {{"a", "1"}}},
+                                         cdist,
+                                         CdistStep{.directory = path(), .manifest = path() / "main"},
+                                         CdistStep{.directory = path(), .env = {{"a", "1"}}},
                                          command,
                                          on_host,
                                          with_vars,

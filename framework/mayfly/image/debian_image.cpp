@@ -219,24 +219,40 @@ void neutralise(const fs::path& root, const std::string& suite, const Archive& a
   replace_file(root / "etc/apt/apt.conf.d/99mayfly", settings);
 }
 
-}  // namespace
-
-Image ensure_debian_image(const DebianImage& asked, const ImageContext& context) {
-  DebianImage recipe = asked;
+DebianImage in_order(DebianImage recipe) {
   std::sort(recipe.packages.begin(), recipe.packages.end());
   recipe.packages.erase(std::unique(recipe.packages.begin(), recipe.packages.end()), recipe.packages.end());
+  return recipe;
+}
 
-  // The host's mirror is no input: all mirrors of Debian have the same. Nothing here asks apt, so that an image that is
-  // there costs only a look.
+std::string machine_name() {
   struct utsname machine {};
   ::uname(&machine);
+  return machine.machine;
+}
+
+std::string key_of(const DebianImage& recipe) {
+  // The host's mirror is no input: all mirrors of Debian have the same. Nothing here asks apt, so that an image that is
+  // there costs only a look.
   Sha256 hash;
-  hash.field(kFormat).field(machine.machine).field(recipe.suite).field(recipe.mirror);
+  hash.field(kFormat).field(machine_name()).field(recipe.suite).field(recipe.mirror);
   for (const std::string& package : recipe.packages) {
     hash.field(package);
   }
-  const std::string key = hash.hex();
+  return hash.hex();
+}
 
+}  // namespace
+
+std::optional<Image> find_image(const DebianImage& recipe, const Paths& paths) {
+  const std::string key = key_of(in_order(recipe));
+  const auto entry = ContentStore(paths, paths.images()).find(key);
+  return entry ? std::optional(Image{.id = key, .lowers = {*entry / "rootfs"}}) : std::nullopt;
+}
+
+Image ensure_debian_image(const DebianImage& asked, const ImageContext& context) {
+  const DebianImage recipe = in_order(asked);
+  const std::string key = key_of(recipe);
   ContentStore store(context.paths, context.paths.images());
   const fs::path entry = store.ensure(key, context.scope, context.progress, [&](const fs::path& staging) {
     const std::string what = fmt::format("image {}", describe(asked));
@@ -255,7 +271,7 @@ Image ensure_debian_image(const DebianImage& asked, const ImageContext& context)
                                     {"suite", recipe.suite},
                                     {"packages", boost::json::value_from(recipe.packages)},
                                     {"mirror", archive.mirrors.archive},
-                                    {"machine", machine.machine}};
+                                    {"machine", machine_name()}};
     write_file(staging / "recipe.json", boost::json::serialize(about) + "\n");
   });
   return {.id = key, .lowers = {entry / "rootfs"}};

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ struct BuildScope {
 /// @throws Error that names the recipe and the cause (no such suite, disk full, no such tarball)
 [[nodiscard]] Image ensure_image(const ImageRecipe& recipe, const Paths& paths, const BuildScope& scope,
                                  const Progress& progress);
+
+/// The same when the store has it; nothing when it would have to be built.
+[[nodiscard]] std::optional<Image> find_image(const DebianImage& recipe, const Paths& paths);
 
 /// What a recipe is called in messages: "debian bookworm (+3 packages)", "host", "tarball '/x.tar'".
 [[nodiscard]] std::string describe(const ImageRecipe& recipe);

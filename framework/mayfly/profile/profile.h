@@ -141,6 +141,23 @@ struct RexStep {
   friend bool operator==(const RexStep&, const RexStep&) = default;
 };
 
+/// `[[provision]] propellor = ...`
+struct PropellorStep {
+  std::filesystem::path config;              ///< config.hs, an absolute path on the host; its directory goes with it
+  std::string host{};                        ///< which of its hosts; empty: the container's hostname
+  std::map<std::string, std::string> env{};  ///< of the compiled program
+  std::filesystem::path toolchain{};         ///< root file system with GHC; by resolve_dependencies()
+  friend bool operator==(const PropellorStep&, const PropellorStep&) = default;
+};
+
+/// `[[provision]] cdist = ...`
+struct CdistStep {
+  std::filesystem::path directory;           ///< manifests, types and files, absolute on the host
+  std::filesystem::path manifest{};          ///< absolute; empty: `manifest/init` in the directory
+  std::map<std::string, std::string> env{};  ///< of the manifests and of all else that runs on this machine
+  friend bool operator==(const CdistStep&, const CdistStep&) = default;
+};
+
 /// `[[provision]] command = ...`: any other tool.
 struct CommandStep {
   enum class Where { container, host };
@@ -157,8 +174,8 @@ struct CommandStep {
 };
 
 /// One alternative a tool.
-using ProvisionAction =
-    std::variant<ShellStep, AnsibleStep, PuppetStep, CfengineStep, ItamaeStep, RexStep, CommandStep>;
+using ProvisionAction = std::variant<ShellStep, AnsibleStep, PuppetStep, CfengineStep, ItamaeStep, RexStep,
+                                     PropellorStep, CdistStep, CommandStep>;
 
 struct ProvisionStep {
   ProvisionAction action;

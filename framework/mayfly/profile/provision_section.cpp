@@ -109,6 +109,31 @@ constexpr Schema<RexStep, 3> kRex{.title = "'rex'",
                                               {"task", into<RexStep, &RexStep::task, read_word>, Need::required},
                                               {"params", into<RexStep, &RexStep::vars, read_json_texts>}}}};
 
+constexpr Schema<PropellorStep, 3> kPropellor{
+    .title = "'propellor'",
+    .fields = {{{"config", into<PropellorStep, &PropellorStep::config, read_file_path>, Need::required},
+                {"host", into<PropellorStep, &PropellorStep::host, read_word>},
+                {"env", into<PropellorStep, &PropellorStep::env, read_variables>}}},
+    .shorthand = "config"};
+
+constexpr Schema<CdistStep, 3> kCdist{
+    .title = "'cdist'",
+    .fields = {{{"directory", into<CdistStep, &CdistStep::directory, read_directory_path>, Need::required},
+                {"manifest", into<CdistStep, &CdistStep::manifest, read_file_path>},
+                {"env", into<CdistStep, &CdistStep::env, read_variables>}}},
+    .shorthand = "directory"};
+
+void read_cdist(Reader& reader, std::string_view name, const DocumentNode& node, ProvisionStep& out) {
+  CdistStep action;
+  read_table(reader, kCdist, name, node, action);
+  if (!action.directory.empty() && action.manifest.empty() &&
+      !std::filesystem::is_regular_file(action.directory / "manifest/init")) {
+    reader.error(node.place, "the directory of 'cdist' has no 'manifest/init'",
+                 "or name one: cdist = { directory = ..., manifest = ... }");
+  }
+  out.action = std::move(action);
+}
+
 std::optional<CommandStep::Where> read_where(Reader& reader, std::string_view name, const DocumentNode& node) {
   constexpr std::array<std::string_view, 2> kWords{"container", "host"};
   const auto word = read_one_of(reader, name, node, kWords);
@@ -143,7 +168,7 @@ void read_action(Reader& reader, std::string_view name, const DocumentNode& node
   out.action = std::move(action);
 }
 
-constexpr Schema<ProvisionStep, 9> kProvision{
+constexpr Schema<ProvisionStep, 11> kProvision{
     .title = "[[provision]]",
     .fields = {{{"shell", read_action<ShellStep, kShell>, Need::choice},
                 {"ansible", read_action<AnsibleStep, kAnsible>, Need::choice},
@@ -151,6 +176,8 @@ constexpr Schema<ProvisionStep, 9> kProvision{
                 {"cfengine", read_action<CfengineStep, kCfengine>, Need::choice},
                 {"itamae", read_itamae, Need::choice},
                 {"rex", read_action<RexStep, kRex>, Need::choice},
+                {"propellor", read_action<PropellorStep, kPropellor>, Need::choice},
+                {"cdist", read_cdist, Need::choice},
                 {"command", read_action<CommandStep, kCommand>, Need::choice},
                 {"within", into<ProvisionStep, &ProvisionStep::within, read_duration>},
                 {"secrets", into<ProvisionStep, &ProvisionStep::secrets, read_secrets>}}}};
@@ -182,8 +209,9 @@ void read_cleanup(Reader& reader, std::string_view name, const DocumentNode& nod
 }
 
 std::vector<TableKeys> provision_tables() {
-  return {keys_of(kProvision), keys_of(kShell), keys_of(kAnsible), keys_of(kPuppet), keys_of(kCfengine),
-          keys_of(kItamae),    keys_of(kRex),   keys_of(kCommand), secret_table()};
+  return {keys_of(kProvision), keys_of(kShell),   keys_of(kAnsible), keys_of(kPuppet),
+          keys_of(kCfengine),  keys_of(kItamae),  keys_of(kRex),     keys_of(kPropellor),
+          keys_of(kCdist),     keys_of(kCommand), secret_table()};
 }
 
 }  // namespace mayfly

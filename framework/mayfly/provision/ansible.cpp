@@ -8,6 +8,7 @@
 #include "mayfly/provision/ansible_home.h"
 #include "mayfly/provision/ansible_input.h"
 #include "mayfly/provision/host_cgroup.h"
+#include "mayfly/provision/host_run.h"
 #include "mayfly/provision/scratch.h"
 #include "mayfly/provision/step.h"
 #include "mayfly/provision/text.h"
@@ -21,14 +22,6 @@ namespace {
 constexpr const char* kPython = "/usr/bin/python3";
 // Ansible's own time to end after the deadline has ended its last command in the container.
 constexpr Milliseconds kGrace{2'000};
-
-std::string container_name(const Target& target) {
-  std::string name;
-  if (file_status(target, "/etc/hostname")) {
-    name = trimmed(read_file(target, "/etc/hostname"));
-  }
-  return is_inventory_name(name) ? name : "container";
-}
 
 // The name of what ansible was at when the deadline passed: the command was killed, so its task may have failed by
 // that.
@@ -52,7 +45,7 @@ StepOutcome run_ansible(const AnsibleStep& step, const StepContext& context) {
   }
   StepOutcome outcome;
   const std::filesystem::path directory = step.playbook.parent_path();
-  const std::string host = container_name(context.target);
+  const std::string host = inventory_name(context.target);
   const AnsibleHome files(step, host_temp_directory(context.target));
   const std::filesystem::path events = files.path() / "events";
   const ContainerScratch scratch(context.target, true);

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -10,19 +9,16 @@
 #include "mayfly/exec/files.h"
 #include "mayfly/provision/command_input.h"
 #include "mayfly/provision/host_cgroup.h"
+#include "mayfly/provision/host_run.h"
 #include "mayfly/provision/scratch.h"
 #include "mayfly/provision/step.h"
 #include "mayfly/provision/task_lines.h"
 #include "mayfly/provision/text.h"
 #include "mayfly/provision/variables.h"
 #include "mayfly/support/file_io.h"
-#include "mayfly/support/paths.h"
 
 namespace mayfly {
 namespace {
-
-// A host program's own time to end after mayfly-enter has ended its last command in the container.
-constexpr Milliseconds kGrace{2'000};
 
 // What a run left, wherever it was.
 struct Finished {
@@ -63,44 +59,19 @@ Finished run_inside(const CommandStep& step, const std::vector<std::string>& arg
   return finished;
 }
 
-std::chrono::milliseconds uptime() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::seconds(now.tv_sec) +
-                                                               std::chrono::nanoseconds(now.tv_nsec));
-}
-
-Finished run_on_host(const CommandStep& step, const std::vector<std::string>& argv, const StepContext& context) {
+Finished run_from_host(const CommandStep& step, const std::vector<std::string>& argv, const StepContext& context) {
   const TempDir files("command-", host_temp_directory(context.target));
   const std::filesystem::path results = files.path() / "results";
   write_file(files.path() / "vars.json", variables_as_json(step.vars), 0600);
-  write_file(files.path() / "enter",
-             enter_script(find_shipped("mayfly-enter"), context.target.init_pid(), uptime() + context.deadline.left()),
-             0700);
-  ProcessOptions options{
-      .env = environment(step, context.mode, results, files.path() / "vars.json"),
-      .cwd = step.directory,
-      .timeout = context.deadline.left() + kGrace,
-      .on_output = [&](bool is_stderr, std::string_view piece) { context.lines.feed(is_stderr, piece); }};
-  options.env["MAYFLY_ENTER"] = files.path() / "enter";
-  options.env["MAYFLY_INIT_PID"] = std::to_string(context.target.init_pid());
-  const HostCgroup cgroup(context.target);
-  if (cgroup.procs_fd() >= 0) {
-    options.join_cgroups = {cgroup.procs_fd()};
-  }
   std::vector<std::string> absolute = argv;
   if (!step.directory.empty() && argv.front().find('/') != std::string::npos) {
     absolute.front() = step.directory / argv.front();
   }
-  Finished finished;
-  try {
-    finished.exit_code = run_process(absolute, options).exit_code;
-  } catch (const TimeoutError&) {
-    finished.timed_out = true;
-  }
-  finished.timed_out = finished.timed_out || (finished.exit_code != 0 && context.deadline.passed());
-  finished.results = read_file_if_exists(results).value_or("");
-  return finished;
+  const HostRun run =
+      run_on_host(context, absolute,
+                  {.env = environment(step, context.mode, results, files.path() / "vars.json"), .cwd = step.directory},
+                  files.path());
+  return {.exit_code = run.exit_code, .timed_out = run.timed_out, .results = read_file_if_exists(results).value_or("")};
 }
 
 }  // namespace
@@ -110,7 +81,7 @@ StepOutcome run_command(const CommandStep& step, const StepContext& context) {
   const std::vector<std::string>& argv = checking ? step.check : step.argv;
   const auto started = std::chrono::system_clock::now();
   const Finished finished =
-      step.where == CommandStep::Where::host ? run_on_host(step, argv, context) : run_inside(step, argv, context);
+      step.where == CommandStep::Where::host ? run_from_host(step, argv, context) : run_inside(step, argv, context);
   context.lines.finish();
   StepOutcome outcome;
   if (step.result == CommandStep::Result::json_lines) {

@@ -9,6 +9,7 @@
 #include "mayfly/image/ticker.h"
 #include "mayfly/provision/ansible_home.h"
 #include "mayfly/provision/json_fields.h"
+#include "mayfly/provision/propellor_build.h"
 #include "mayfly/provision/provision.h"
 #include "mayfly/provision/puppet_input.h"
 #include "mayfly/provision/requirements.h"
@@ -200,6 +201,12 @@ struct Resolve {
     return resolved;
   }
 
+  ProvisionAction operator()(const PropellorStep& step) const {
+    PropellorStep resolved = step;
+    resolved.toolchain = propellor_toolchain(options);
+    return resolved;
+  }
+
   template <typename Step>
   ProvisionAction operator()(const Step& step) const {
     return step;
@@ -211,6 +218,9 @@ struct Resolve {
 bool has_dependencies(const ProvisionStep& step) {
   if (const auto* ansible = std::get_if<AnsibleStep>(&step.action)) {
     return !ansible->requirements.empty();
+  }
+  if (const auto* propellor = std::get_if<PropellorStep>(&step.action)) {
+    return propellor->toolchain.empty();
   }
   const auto* puppet = std::get_if<PuppetStep>(&step.action);
   return puppet != nullptr &&

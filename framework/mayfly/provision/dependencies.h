@@ -12,11 +12,13 @@ struct DependencyOptions {
   Paths paths = Paths::from_environment();
   BuildScope scope{};
   Progress progress = log_progress();
+  /// For programs that are compiled: Debian's suite and mirror; tool_base() tells them.
+  DebianImage tools{.suite = "bookworm"};
   bool offline = false;  ///< the network isn't asked: what the store lacks is an error that names it
 };
 
 /// True when the step names roles, collections or modules that have to be installed or unpacked before it can run:
-/// `requirements` of ansible, `forge` and archives in `modules` of puppet.
+/// `requirements` of ansible, `forge` and archives in `modules` of puppet, the toolchain of propellor.
 [[nodiscard]] bool has_dependencies(const ProvisionStep& step);
 
 /// Installs what the step names into the store, once for the same content (of the requirements file, of the local

@@ -85,6 +85,21 @@ struct Add {
     add_map(hash, step.vars);
   }
 
+  void operator()(const PropellorStep& step) const {
+    hash.field("propellor").field(step.config.filename().string()).field(step.host);
+    hash_directory(hash, step.config.parent_path());
+    add_map(hash, step.env);
+  }
+
+  void operator()(const CdistStep& step) const {
+    hash.field("cdist").field(step.manifest.lexically_relative(step.directory).string());
+    hash_directory(hash, step.directory);
+    if (!step.manifest.empty()) {
+      hash.file(step.manifest);
+    }
+    add_map(hash, step.env);
+  }
+
   void operator()(const CommandStep& step) const {
     hash.field("command").field(step.where == CommandStep::Where::host ? "host" : "container");
     add_list(hash, step.argv);

@@ -8,6 +8,7 @@
 #include "mayfly/provision/ansible_home.h"
 #include "mayfly/provision/findings.h"
 #include "mayfly/provision/interpreter.h"
+#include "mayfly/provision/propellor_build.h"
 #include "mayfly/provision/provision.h"
 #include "mayfly/provision/rex_failure.h"
 #include "mayfly/provision/step.h"
@@ -111,6 +112,14 @@ Inspection check_lines(std::string tool, std::vector<std::string> argv, std::str
                                }});
 }
 
+// What the same tool said of two files of a step.
+Inspection together(Inspection first, Inspection second) {
+  second.findings.insert(second.findings.begin(), first.findings.begin(), first.findings.end());
+  second.output.insert(0, first.output);
+  second.duration += first.duration;
+  return second;
+}
+
 struct Syntax {
   Inspection operator()(const ShellStep& step) const {
     const ScriptFile script(step);
@@ -189,11 +198,7 @@ struct Syntax {
   Inspection operator()(const ItamaeStep& step) const {
     Inspection all;
     for (const std::filesystem::path& recipe : step.recipes) {
-      Inspection one = check_lines("ruby -c", {"ruby", "-c"}, "ruby", recipe, itamae_directory(step));
-      one.findings.insert(one.findings.begin(), all.findings.begin(), all.findings.end());
-      one.output = all.output + one.output;
-      one.duration += all.duration;
-      all = std::move(one);
+      all = together(std::move(all), check_lines("ruby -c", {"ruby", "-c"}, "ruby", recipe, itamae_directory(step)));
     }
     return all;
   }
@@ -213,6 +218,31 @@ struct Syntax {
                                      .message = message,
                                      .severity = Finding::Severity::error}};
                           }});
+  }
+
+  Inspection operator()(const PropellorStep& step) const { return check_propellor(step); }
+
+  Inspection operator()(const CdistStep& step) const {
+    // The manifests that cdist runs by its shell: the step's, and those of its types.
+    std::vector<std::filesystem::path> scripts{cdist_manifest(step)};
+    if (std::filesystem::is_directory(step.directory / "type")) {
+      for (const auto& type : std::filesystem::directory_iterator(step.directory / "type")) {
+        for (const char* name : {"manifest", "gencode-local", "gencode-remote"}) {
+          if (std::filesystem::is_regular_file(type.path() / name)) {
+            scripts.push_back(type.path() / name);
+          }
+        }
+      }
+    }
+    std::sort(scripts.begin() + 1, scripts.end());
+    Inspection all;
+    for (const std::filesystem::path& script : scripts) {
+      const std::string language = language_of(read_file(script));
+      if (is_shell(language)) {
+        all = together(std::move(all), check_lines("sh -n", {language, "-n"}, language, script, step.directory));
+      }
+    }
+    return all.tool.empty() ? none("no syntax check is known for its manifests") : all;
   }
 
   Inspection operator()(const CommandStep& /*step*/) const { return none("no syntax check is known for commands"); }
@@ -285,6 +315,10 @@ struct Lint {
   Inspection operator()(const CfengineStep&) const { return none("no linter is known for CFEngine's policies"); }
   Inspection operator()(const ItamaeStep&) const { return none("no linter is known for Itamae's recipes"); }
   Inspection operator()(const RexStep&) const { return none("no linter is known for Rexfiles"); }
+  Inspection operator()(const PropellorStep&) const {
+    return none("no linter is known for Propellor's configurations");
+  }
+  Inspection operator()(const CdistStep&) const { return none("no linter is known for cdist's manifests"); }
   Inspection operator()(const CommandStep&) const { return none("no linter is known for commands"); }
 };
 

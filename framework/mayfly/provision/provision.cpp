@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "mayfly/provision/dependencies.h"
+#include "mayfly/provision/propellor_build.h"
 #include "mayfly/provision/secrets.h"
 #include "mayfly/provision/step.h"
 
@@ -36,6 +37,10 @@ struct Describe {
   std::string operator()(const CfengineStep& step) const { return "cfengine " + step.policy.filename().string(); }
   std::string operator()(const ItamaeStep& step) const { return "itamae " + step.recipes.front().filename().string(); }
   std::string operator()(const RexStep& step) const { return "rex " + step.task; }
+  std::string operator()(const PropellorStep& step) const { return "propellor " + step.config.filename().string(); }
+  std::string operator()(const CdistStep& step) const {
+    return "cdist " + (step.manifest.empty() ? step.directory : step.manifest).filename().string();
+  }
   std::string operator()(const CommandStep& step) const {
     return "command " + std::filesystem::path(step.argv.front()).filename().string();
   }
@@ -46,6 +51,8 @@ struct NeedOf {
   using Need = std::optional<ToolNeed>;
   Need operator()(const ShellStep&) const { return {}; }
   Need operator()(const AnsibleStep&) const { return {}; }
+  Need operator()(const PropellorStep&) const { return {}; }  // compiled: see get_tool()
+  Need operator()(const CdistStep&) const { return {}; }
   Need operator()(const CommandStep&) const { return {}; }
   Need operator()(const PuppetStep&) const {
     return ToolNeed{"puppet", "puppet-agent", {"/usr/bin/puppet", "/opt/puppetlabs/bin/puppet"}};
@@ -63,6 +70,8 @@ struct Run {
   StepOutcome operator()(const CfengineStep& step) const { return run_cfengine(step, context); }
   StepOutcome operator()(const ItamaeStep& step) const { return run_itamae(step, context); }
   StepOutcome operator()(const RexStep& step) const { return run_rex(step, context); }
+  StepOutcome operator()(const PropellorStep& step) const { return run_propellor(step, context); }
+  StepOutcome operator()(const CdistStep& step) const { return run_cdist(step, context); }
   StepOutcome operator()(const CommandStep& step) const { return run_command(step, context); }
 };
 
@@ -105,18 +114,41 @@ bool has_check_mode(const ProvisionStep& step) {
   if (const auto* command = std::get_if<CommandStep>(&step.action)) {
     return !command->check.empty();
   }
-  return !std::holds_alternative<ShellStep>(step.action) && !std::holds_alternative<RexStep>(step.action);
+  return !std::holds_alternative<ShellStep>(step.action) && !std::holds_alternative<RexStep>(step.action) &&
+         !std::holds_alternative<PropellorStep>(step.action);
 }
 
 namespace {
 
+struct NoTool {
+  Verdict why;
+};
+
+std::variant<Tool, NoTool> get_tool(const Target& target, const ProvisionStep& step, const ProvisionOptions& options) {
+  if (const auto* propellor = std::get_if<PropellorStep>(&step.action)) {
+    const CompiledPropellor compiled =
+        compile_propellor(*propellor, options.dependencies.value_or(DependencyOptions()));
+    if (!compiled.findings.empty()) {
+      return NoTool{propellor_mistake(compiled.findings)};
+    }
+    return Tool(compiled.root, kPropellorProgram);
+  }
+  const std::optional<ToolNeed> need = std::visit(NeedOf{}, step.action);
+  if (!need) {
+    return Tool();
+  }
+  if (auto tool = find_tool(target, *need, options.tool_image)) {
+    return *std::move(tool);
+  }
+  return NoTool{{.message = fmt::format("the container has no {}", need->name),
+                 .hint = fmt::format("add \"{}\" to image.packages", need->package)}};
+}
+
 StepOutcome run_step(const Target& target, const ProvisionStep& step, const ProvisionOptions& options,
                      LineStream& lines, bool has_secrets) {
-  const std::optional<ToolNeed> need = std::visit(NeedOf{}, step.action);
-  const std::optional<Tool> tool = need ? find_tool(target, *need, options.tool_image) : std::optional<Tool>(Tool());
-  if (!tool) {
-    return {.failure = Verdict{.message = fmt::format("the container has no {}", need->name),
-                               .hint = fmt::format("add \"{}\" to image.packages", need->package)}};
+  const std::variant<Tool, NoTool> tool = get_tool(target, step, options);
+  if (const auto* none = std::get_if<NoTool>(&tool)) {
+    return {.failure = none->why};
   }
   const StepContext context{.target = target,
                             .mode = options.mode,
@@ -125,7 +157,7 @@ StepOutcome run_step(const Target& target, const ProvisionStep& step, const Prov
                             .within = step.within,
                             .deadline = Deadline::after(step.within),
                             .has_secrets = has_secrets,
-                            .tool = *tool};
+                            .tool = std::get<Tool>(tool)};
   return std::visit(Run{context}, step.action);
 }
 

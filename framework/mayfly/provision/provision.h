@@ -104,6 +104,8 @@ struct ProvisionOptions {
 /// `hiera.yaml`
 ///   beside the manifest is used.
 /// - cfengine: cf-promises, then cf-agent; itamae, rex: by runners of our own, since their commands tell too little.
+/// - propellor: compiled on this machine in a root file system with GHC, then run in the container, with its libraries.
+/// - cdist: that of this machine, with remote programs of our own; the container needs no more than /bin/sh.
 /// - command: any program, in the container or on the host.
 ///
 /// Puppet, CFEngine, Itamae and Rex are the container's own where it has them. Else they come from a root file system
@@ -121,7 +123,7 @@ struct ProvisionOptions {
 /// Whether one of the step's tasks can be left out: ProvisionOptions::without.
 [[nodiscard]] bool can_leave_out_tasks(const ProvisionStep& step);
 
-/// Whether the step's tool can predict (ProvisionMode::check): shell and rex can't, `command` only with a
+/// Whether the step's tool can predict (ProvisionMode::check): shell, rex and propellor can't, `command` only with a
 /// command for it.
 [[nodiscard]] bool has_check_mode(const ProvisionStep& step);
 

@@ -60,10 +60,15 @@ struct StepOutcome {
 [[nodiscard]] StepOutcome run_cfengine(const CfengineStep& step, const StepContext& context);
 [[nodiscard]] StepOutcome run_itamae(const ItamaeStep& step, const StepContext& context);
 [[nodiscard]] StepOutcome run_rex(const RexStep& step, const StepContext& context);
+[[nodiscard]] StepOutcome run_propellor(const PropellorStep& step, const StepContext& context);
+[[nodiscard]] StepOutcome run_cdist(const CdistStep& step, const StepContext& context);
 [[nodiscard]] StepOutcome run_command(const CommandStep& step, const StepContext& context);
 
 /// What of the host goes into the container with the recipes.
 [[nodiscard]] std::filesystem::path itamae_directory(const ItamaeStep& step);
+
+/// The manifest that cdist starts with.
+[[nodiscard]] std::filesystem::path cdist_manifest(const CdistStep& step);
 
 /// Runs the step's tool in the container until the step's deadline; hands its output on, with the host's paths.
 ExecResult run_tool(const StepContext& context, const std::vector<std::string>& argv, ExecOptions options,

@@ -8,6 +8,7 @@
 
 #include "mayfly/exec/files.h"
 #include "mayfly/provision/text.h"
+#include "mayfly/support/file_io.h"
 
 namespace mayfly {
 namespace {
@@ -127,6 +128,19 @@ std::string tool_suite(std::string_view os_release) {
   const std::string lines = "\n" + std::string(os_release) + "\n";
   const std::string_view suite = between(lines, "\nVERSION_CODENAME=", "\n");
   return lines.find("\nID=debian\n") != std::string::npos && !suite.empty() ? std::string(suite) : "bookworm";
+}
+
+DebianImage tool_base(const ImageRecipe& image) {
+  if (const auto* debian = std::get_if<DebianImage>(&image)) {
+    return {.suite = debian->suite, .mirror = debian->mirror};
+  }
+  const auto* directory = std::get_if<DirectoryImage>(&image);
+  if (directory == nullptr && !std::holds_alternative<HostImage>(image)) {
+    return {.suite = tool_suite("")};
+  }
+  // Not etc/os-release: a link to it may be absolute.
+  const fs::path root = directory == nullptr ? "/" : directory->path;
+  return {.suite = tool_suite(read_file_if_exists(root / "usr/lib/os-release").value_or(""))};
 }
 
 std::optional<Tool> find_tool(const Target& target, const ToolNeed& need, const ToolImages& images) {

@@ -64,4 +64,8 @@ using ToolImages = std::function<std::filesystem::path(const DebianImage& image)
 /// "bookworm", from /etc/os-release of a Debian; else a suite that every mirror has.
 [[nodiscard]] std::string tool_suite(std::string_view os_release);
 
+/// What root file systems of tools for containers of an image are made of, before any container is there: its suite and
+/// its mirror, without packages.
+[[nodiscard]] DebianImage tool_base(const ImageRecipe& image);
+
 }  // namespace mayfly

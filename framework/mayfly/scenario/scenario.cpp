@@ -215,7 +215,7 @@ class Scenario {
     for (auto* steps : {&resolved_.prepare, &resolved_.provision, &resolved_.side_effect, &resolved_.cleanup}) {
       for (ProvisionStep& step : *steps) {
         if (!has_dependencies(step)) continue;
-        step = resolve_dependencies(step, session_.dependency_options());
+        step = resolve_dependencies(step, session_.dependency_options(profile_));
         ++count;
       }
     }

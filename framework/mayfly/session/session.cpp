@@ -17,6 +17,7 @@
 #include "mayfly/image/image.h"
 #include "mayfly/keeper/client.h"
 #include "mayfly/layer/freeze.h"
+#include "mayfly/provision/tool.h"
 #include "mayfly/session/container_state.h"
 #include "mayfly/session/converge_layer.h"
 #include "mayfly/session/convergence_json.h"
@@ -99,7 +100,7 @@ struct Session::State {
   std::vector<std::pair<ImageRecipe, Image>> images;  ///< what was looked up in this session
 
   Image image_of(const Profile& profile);
-  std::function<DependencyOptions()> dependency_options(std::string_view profile) const;
+  std::function<DependencyOptions()> dependency_options(const Profile& profile) const;
   Container start(const Profile& profile, const InitChoice& init, ContainerSpec spec, const StartOptions& options);
   ContainerSpec spec_for(const Profile& profile, const InitChoice& init, std::vector<std::filesystem::path> lowers);
   /// A tool that a container lacks comes from the same mirror as the container's own image.
@@ -109,10 +110,11 @@ struct Session::State {
                                         const StartOptions& options, bool* built = nullptr);
 };
 
-std::function<DependencyOptions()> Session::State::dependency_options(std::string_view profile) const {
-  const Progress progress = profile.empty() ? options.progress : prefixed(options.progress, std::string(profile));
-  return [progress, keeper = keeper, paths = options.paths, offline = options.offline] {
-    return DependencyOptions{.paths = paths, .scope = keeper->build_scope(), .progress = progress, .offline = offline};
+std::function<DependencyOptions()> Session::State::dependency_options(const Profile& profile) const {
+  return [progress = prefixed(options.progress, profile.name), keeper = keeper, paths = options.paths,
+          tools = tool_base(profile.image), offline = options.offline] {
+    return DependencyOptions{
+        .paths = paths, .scope = keeper->build_scope(), .progress = progress, .tools = tools, .offline = offline};
   };
 }
 
@@ -186,7 +188,7 @@ Container Session::State::start(const Profile& profile, const InitChoice& init, 
       container = Container(
           std::make_unique<Container::State>(Container::State{.keeper = keeper,
                                                               .provision_output = options.provision_output,
-                                                              .dependency_options = dependency_options(profile.name),
+                                                              .dependency_options = dependency_options(profile),
                                                               .tool_image = tool_images_for(profile),
                                                               .profile = profile,
                                                               .name = name,
@@ -297,7 +299,9 @@ void Session::close() { state_->keeper->close(); }
 
 const std::string& Session::id() const noexcept { return state_->id; }
 
-DependencyOptions Session::dependency_options() const { return state_->dependency_options({})(); }
+DependencyOptions Session::dependency_options(const Profile& profile) const {
+  return state_->dependency_options(profile)();
+}
 
 Container Session::start_unprovisioned(const Profile& profile, const StartOptions& options) {
   const Image image = state_->image_of(profile);

@@ -74,7 +74,7 @@ class Session {
   [[nodiscard]] const std::string& id() const noexcept;
 
   /// For resolve_dependencies() and provision(): with what it builds, nothing of a killed process is left.
-  [[nodiscard]] DependencyOptions dependency_options() const;
+  [[nodiscard]] DependencyOptions dependency_options(const Profile& profile) const;
 
   /// Ends the session; containers still alive are killed. Idempotent.
   /// @throws Error when something could not be undone
