@@ -1,11 +1,13 @@
 #include "mayfly/provision/inspection.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>
 
+#include "mayfly/image/image.h"
 #include "mayfly/support/file_io.h"
-#include "tests/support/requirements.h"
+#include "tests/support/shared_container.h"
 
 namespace mayfly {
 namespace {
@@ -15,6 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 // With the real tools, on manifests of their own.
@@ -86,6 +89,79 @@ TEST_F(InspectionOnHost, PuppetLintOfModules) {
   const Inspection found =
       lint({.action = PuppetStep{.manifest = manifest, .modules = {manifest.parent_path() / "modules"}}});
   EXPECT_THAT(found.findings, Contains(Field(&Finding::where, "modules/app/manifests/init.pp:3:28"))) << found.output;
+}
+
+// Programs of a root file system of tools, called as if they were installed here.
+class InspectionWithTools : public InspectionOnHost {
+ protected:
+  void SetUp() override {
+    test::require_root();
+    if (IsSkipped() || HasFatalFailure()) return;
+    const std::filesystem::path root =
+        ensure_image(test::tools_image("bookworm"), Paths::from_environment(), {}, [](std::string_view) {
+        }).lowers.front();
+    const std::filesystem::path libraries = root / "usr/lib" / architecture(root);
+    const std::string loader = fmt::format("exec {0}/ld-linux* --library-path {0}:{1}/usr/lib {1}/usr/bin/",
+                                           libraries.string(), root.string());
+    write_file(programs_.path() / "cf-promises", "#!/bin/sh\n" + loader + "cf-promises \"$@\"\n", 0755);
+    std::string perl = "perl";
+    for (const std::filesystem::path& directory :
+         {root / "usr/share/perl5", libraries / "perl5/5.36", libraries / "perl-base", libraries / "perl/5.36",
+          root / "usr/share/perl/5.36"}) {
+      perl += " -I" + directory.string();
+    }
+    write_file(programs_.path() / "rex",
+               "#!/bin/sh\n" + loader + perl + " " + (root / "usr/bin/rex").string() + " \"$@\"\n", 0755);
+    const char* path = std::getenv("PATH");
+    old_path_ = path == nullptr ? "" : path;
+    ASSERT_EQ(setenv("PATH", (programs_.path().string() + ":" + old_path_).c_str(), 1), 0);
+  }
+  void TearDown() override {
+    if (!old_path_.empty()) setenv("PATH", old_path_.c_str(), 1);
+  }
+
+ private:
+  static std::string architecture(const std::filesystem::path& root) {
+    for (const auto& entry : std::filesystem::directory_iterator(root / "usr/lib")) {
+      const std::string name = entry.path().filename();
+      if (name.find("-linux-gnu") != std::string::npos) return name;
+    }
+    return {};
+  }
+  TempDir programs_;
+  std::string old_path_;
+};
+
+TEST_F(InspectionWithTools, CfengineSyntax) {
+  const auto broken =
+      file("broken.cf", "bundle agent main\n{\n  files:\n    \"/etc/x\"\n      create = \"true\";\n}\n");
+  const Inspection found = check_syntax({.action = CfengineStep{.policy = broken}});
+  ASSERT_THAT(found.findings, Not(IsEmpty())) << found.output;
+  EXPECT_THAT(to_string(found.findings.front()), StartsWith("broken.cf:5:"));
+  EXPECT_EQ(found.findings.front().severity, Finding::Severity::error);
+  const auto good = file("good.cf", "bundle agent main\n{\n  reports:\n    \"hello\";\n}\n");
+  const Inspection none = check_syntax({.action = CfengineStep{.policy = good}});
+  EXPECT_TRUE(none.passed()) << none.output;
+}
+
+TEST_F(InspectionWithTools, RexSyntax) {
+  const auto broken = file("Rexfile", "use Rex -feature => ['1.4'];\ntask 'web', sub {\n  fil '/etc/x';\n};\n");
+  const Inspection found = check_syntax({.action = RexStep{.file = broken, .task = "web"}});
+  ASSERT_THAT(found.findings, ::testing::SizeIs(1)) << found.output;
+  EXPECT_THAT(to_string(found.findings.front()), StartsWith("Rexfile:3: error: syntax error"));
+  const auto good = file("good", "use Rex -feature => ['1.4'];\ntask 'web', sub {\n  file '/etc/x';\n};\n");
+  const Inspection none = check_syntax({.action = RexStep{.file = good, .task = "web"}});
+  EXPECT_TRUE(none.passed()) << none.output;
+}
+
+TEST_F(InspectionOnHost, ItamaeSyntax) {
+  if (lacks("ruby")) return;
+  const auto good = file("good.rb", "package 'nginx'\n");
+  const auto broken = file("broken.rb", "package 'nginx' do\n  action :install\n");
+  const Inspection found = check_syntax({.action = ItamaeStep{.recipes = {good, broken}}});
+  ASSERT_THAT(found.findings, Not(IsEmpty())) << found.output;
+  EXPECT_THAT(to_string(found.findings.front()), StartsWith("broken.rb:"));
+  EXPECT_TRUE(check_syntax({.action = ItamaeStep{.recipes = {good}}}).passed());
 }
 
 TEST_F(InspectionOnHost, Shellcheck) {
