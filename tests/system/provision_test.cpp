@@ -8,6 +8,7 @@
 
 #include "mayfly/exec/files.h"
 #include "mayfly/facts/facts.h"
+#include "mayfly/provision/inspection.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
 #include "tests/support/requirements.h"
@@ -65,7 +66,7 @@ class InContainer : public test::SharedContainer<Suite> {
     try {
       note(provision(
           target(), {.action = std::move(action), .secrets = {{"password", {.file = secret_.path() / "password"}}}},
-          {.on_output = [&](std::string_view line) { seen += std::string(line) + "\n" + command_lines(); }}));
+          {.on_output = [&](std::string_view line) { seen += std::string(line) + "\n" + secret_on_command_lines(); }}));
     } catch (const ProvisionError& error) {
       seen += error.what();
       note(error.result());
@@ -73,15 +74,17 @@ class InContainer : public test::SharedContainer<Suite> {
     return seen;
   }
   static constexpr const char* kSecret = "correct 'horse' battery";
-  static std::string command_lines() {
-    std::string all;
+  /// The secret when a process has it on its command line. Only that: others' command lines are none of a test's
+  /// output.
+  static std::string secret_on_command_lines() {
     for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
       std::error_code code;
-      if (std::filesystem::exists(entry.path() / "cmdline", code)) {
-        all += read_file_if_exists(entry.path() / "cmdline").value_or("");
+      if (std::filesystem::exists(entry.path() / "cmdline", code) &&
+          read_file_if_exists(entry.path() / "cmdline").value_or("").find(kSecret) != std::string::npos) {
+        return std::string(kSecret) + " on a command line\n";
       }
     }
-    return all;
+    return {};
   }
   /// Files of the container with the secret in them.
   static std::string files_with_secret() {
@@ -244,6 +247,26 @@ TEST_F(Ansible, SecretIsInNothingThatIsShown) {
   EXPECT_THAT(seen, Not(HasSubstr("horse")));
   EXPECT_EQ(files_with_secret(), "/etc/secret\n");
   EXPECT_THAT(run(target(), {"journalctl", "--no-pager"}).out, Not(HasSubstr("horse")));
+}
+
+TEST_F(Ansible, OpensItsVaultWithThePasswordFile) {
+  if (!find_program("ansible-vault")) GTEST_SKIP() << "needs ansible-vault";
+  const TempDir directory;
+  const auto& path = directory.path();
+  write_file(path / "password", "open sesame\n", 0600);
+  write_file(path / "vault.yml", "treasure: forty thieves\n");
+  check_process({"ansible-vault", "encrypt", "--vault-password-file", path / "password", path / "vault.yml"});
+  ASSERT_THAT(read_file(path / "vault.yml"), StartsWith("$ANSIBLE_VAULT;"));
+  write_file(path / "site.yml",
+             "- hosts: all\n  gather_facts: false\n  vars_files: [vault.yml]\n  tasks:\n"
+             "    - ansible.builtin.copy: {content: '{{ treasure }}', dest: /etc/treasure}\n");
+  AnsibleStep step{.playbook = path / "site.yml", .vault_password_file = path / "password"};
+  EXPECT_EQ(converge(step).changed, 1);
+  EXPECT_EQ(file(target(), "/etc/treasure").content(), "forty thieves");
+  EXPECT_TRUE(check_syntax({.action = step}).passed());
+
+  step.vault_password_file.clear();
+  EXPECT_THAT(failure_of(step).what(), HasSubstr("Attempting to decrypt but no vault secrets found"));
 }
 
 TEST_F(Ansible, RunsOnlyTasksWithTheTags) {

@@ -77,9 +77,6 @@ StepOutcome run_ansible(const AnsibleStep& step, const StepContext& context) {
       argv.insert(argv.end(), {option, fmt::format("{}", fmt::join(*list, ","))});
     }
   }
-  if (!step.vault_password_file.empty()) {
-    argv.insert(argv.end(), {"--vault-password-file", step.vault_password_file});
-  }
   if (context.mode == ProvisionMode::check) {
     argv.insert(argv.end(), {"--check", "--diff"});
   }

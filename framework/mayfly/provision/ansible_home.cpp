@@ -37,6 +37,7 @@ AnsibleHome::AnsibleHome(const AnsibleStep& step, const std::filesystem::path& p
   write_file(path() / "ansible.cfg", "");
   const std::filesystem::path own_config = step.playbook.parent_path() / "ansible.cfg";
   installed_ = step.installed;
+  vault_password_file_ = step.vault_password_file;
   config_ = std::filesystem::exists(own_config) ? own_config : path() / "ansible.cfg";
 }
 
@@ -84,6 +85,9 @@ std::map<std::string, std::string> AnsibleHome::environment() const {
               {"ANSIBLE_NOCOWS", "true"},
               // Modules would write their arguments, secrets too, to the container's journal.
               {"ANSIBLE_NO_TARGET_SYSLOG", "true"}});
+  if (!vault_password_file_.empty()) {
+    env["ANSIBLE_VAULT_PASSWORD_FILE"] = vault_password_file_;
+  }
   if (!installed_.empty()) {
     const std::string home = path() / "home";
     env["ANSIBLE_ROLES_PATH"] = fmt::format("{}/roles{}:{}/roles:/usr/share/ansible/roles:/etc/ansible/roles",

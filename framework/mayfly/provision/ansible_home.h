@@ -31,6 +31,7 @@ class AnsibleHome {
   TempDir directory_;
   std::filesystem::path installed_;
   std::filesystem::path config_;
+  std::filesystem::path vault_password_file_;
 };
 
 }  // namespace mayfly
