@@ -10,6 +10,7 @@
 #include "mayfly/facts/facts.h"
 #include "mayfly/image/image.h"
 #include "mayfly/provision/provision.h"
+#include "mayfly/provision/tool.h"
 #include "tests/support/shared_container.h"
 
 // What the tests of all tools have in common: the machine that each tool's `site` makes.
@@ -21,6 +22,14 @@ inline constexpr const char* kSecret = "s3cret-token";
 
 inline std::filesystem::path manifest(const std::string& name) {
   return std::filesystem::path(MAYFLY_TEST_DIR) / "provision" / name;
+}
+
+/// One root file system for all tools, in the place of one for each.
+inline ToolImages shared_tools() {
+  return [](const DebianImage& image) {
+    return ensure_image(tools_image(image.suite), Paths::from_environment(), {}, [](std::string_view) {})
+        .lowers.front();
+  };
 }
 
 /// The same tests for a tool that the container has and for one that it lacks.
@@ -35,10 +44,7 @@ class Tools : public SharedContainer<Suite> {
                              .on_output = [&](std::string_view line) { lines_ += std::string(line) + "\n"; },
                              .dependencies = DependencyOptions()};
     if (Suite::kOwnRoot) {
-      options.tool_image = [](const DebianImage& image) {
-        return ensure_image(tools_image(image.suite), Paths::from_environment(), {}, [](std::string_view) {})
-            .lowers.front();
-      };
+      options.tool_image = shared_tools();
     }
     return provision(target(), {.action = std::move(action), .within = within}, options);
   }

@@ -1,4 +1,4 @@
-module Greeting (greeting, token, unit) where
+module Greeting (greeting, password, token, unit) where
 
 import Control.Monad.IO.Class (liftIO)
 import Propellor
@@ -18,3 +18,8 @@ token = property' "token" $ \witness -> do
 unit :: Property UnixLike
 unit = File.hasContent "/etc/systemd/system/greeting.service"
   ["[Service]", "ExecStart=/bin/sleep infinity", "[Install]", "WantedBy=multi-user.target"]
+
+password :: Property UnixLike
+password = property' "password" $ \witness -> do
+  value <- liftIO (getEnv "password")
+  ensureProperty witness (File.hasContent "/etc/secret" [value])

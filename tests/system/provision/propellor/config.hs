@@ -8,7 +8,7 @@ import qualified Propellor.Property.User as User
 import Greeting
 
 main :: IO ()
-main = defaultMain [web, fails, hangs]
+main = defaultMain [web, fails, hangs, secret]
 
 web :: Host
 web = host "web" $ props
@@ -29,3 +29,9 @@ fails = host "fails.example" $ props
 hangs :: Host
 hangs = host "hangs.example" $ props
   & Cmd.cmdProperty "sh" ["-c", "setsid sleep 4711 & sleep 4712"] `assume` MadeChange
+
+secret :: Host
+secret = host "secret.example" $ props
+  & password
+  & Cmd.cmdProperty "sh" ["-c", "echo it is $(cat /etc/secret); echo wrong: $(cat /etc/secret) >&2; exit 3"]
+      `assume` MadeChange

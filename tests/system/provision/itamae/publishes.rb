@@ -1,0 +1,3 @@
+file '/etc/public' do
+  content "#{node[:password]}\n"
+end
