@@ -395,11 +395,13 @@ TEST(ParseProfile, ReadsWhatIdempotenceIgnores) {
   const IdempotenceSettings settings = parse(R"(
     [idempotence]
     skip = true
+    boot = "both"
     ignore = [{ path = "/var/lib/x/**", reason = "its database" }, { unit = "*.timer", reason = "time passes" }]
   )")
                                            .idempotence;
   EXPECT_EQ(settings, (IdempotenceSettings{
                           .skip = true,
+                          .boot = IdempotenceBoot::both,
                           .ignore = {{"file", "/var/lib/x/**", "its database"}, {"unit", "*.timer", "time passes"}}}));
 }
 

@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <future>
+
 namespace mayfly {
 namespace {
+
+constexpr const char* kNotKept = "not kept across boots";
 
 std::string indented(const std::string& text) {
   std::string result;
@@ -26,36 +31,130 @@ std::string changed_tasks(const ConvergeResult& result) {
   return text;
 }
 
-}  // namespace
-
-IdempotenceReport check_idempotence(Session& session, const Profile& profile, const StartOptions& options) {
-  const Container control = session.start(profile, options);
-  const Container machine = session.start(profile, options);
-  // The control's time is at least as long as the converge's.
-  const MachineState at_rest = control.capture_state();
-  IdempotenceReport report{.second = machine.converge()};
-  const StateDiff noise = difference(at_rest, control.capture_state());
-  report.second.changes = without_noise(std::move(report.second.changes), noise);
-  return report;
+bool disagrees(const Convergence& convergence) {
+  return convergence.tools_tell && convergence.reports_changes() == convergence.changes.empty();
 }
 
-std::string explain(const IdempotenceReport& report) {
-  const Convergence& second = report.second;
-  if (report.idempotent()) {
+/// @param which "second", "third"
+std::string explain(const Convergence& convergence, std::string_view which) {
+  if (convergence.changed_nothing()) {
     return {};
   }
   std::string text;
-  if (!report.state_unchanged()) {
-    text += !second.tools_tell             ? "the second converge changed the machine:\n"
-            : report.tool_says_unchanged() ? "the second converge changed the machine, though it reports no change:\n"
-                                           : "the second converge changed the machine:\n";
-    text += indented(render(second.changes));
+  const bool unchanged = convergence.changes.empty();
+  if (!unchanged) {
+    const bool denied = convergence.tools_tell && !convergence.reports_changes();
+    text +=
+        fmt::format("the {} converge changed the machine{}:\n", which, denied ? ", though it reports no change" : "");
+    text += indented(render(convergence.changes));
   }
-  if (second.tools_tell && !report.tool_says_unchanged()) {
-    text += report.state_unchanged()
-                ? "the second converge reports changes, though nothing in the machine is different:\n"
+  if (convergence.tools_tell && convergence.reports_changes()) {
+    text += unchanged
+                ? fmt::format("the {} converge reports changes, though nothing in the machine is different:\n", which)
                 : "it reports:\n";
-    text += changed_tasks(second.reported);
+    text += changed_tasks(convergence.reported);
+  }
+  const std::vector<StateChange> in_run = changes_in_run(convergence);
+  if (unchanged && !in_run.empty()) {
+    text += fmt::format("different in /run, which isn't kept across boots:\n{}", indented(render({.changes = in_run})));
+  }
+  return text;
+}
+
+/// Also from what isn't judged, and told only because a tool reports a change.
+void take_away(const StateDiff& noise, StateDiff& diff) {
+  diff = without_noise(std::move(diff), noise);
+  std::erase_if(diff.ignored, [&](const IgnoredChange& ignored) {
+    return ignored.reason == kNotKept &&
+           std::any_of(noise.changes.begin(), noise.changes.end(), [&](const auto& other) {
+             return other.resource == ignored.change.resource && other.name == ignored.change.name;
+           });
+  });
+}
+
+/// A machine in which nothing is converged.
+class Control {
+ public:
+  Control(Session& session, const Profile& profile, const StartOptions& options)
+      : container_(session.start(profile, options)), at_rest_(container_.capture_state()) {}
+  [[nodiscard]] StateDiff noise() const { return difference(at_rest_, container_.capture_state()); }
+
+ private:
+  Container container_;
+  MachineState at_rest_;
+};
+
+}  // namespace
+
+std::vector<const Convergence*> IdempotenceReport::judged() const {
+  std::vector<const Convergence*> all;
+  if (boot != IdempotenceBoot::same) {
+    all.push_back(&second);
+  }
+  if (third) {
+    all.push_back(&*third);
+  }
+  return all;
+}
+
+bool IdempotenceReport::tool_says_unchanged() const {
+  const auto all = judged();
+  return std::none_of(all.begin(), all.end(), [](const Convergence* c) { return c->reports_changes(); });
+}
+
+bool IdempotenceReport::state_unchanged() const {
+  const auto all = judged();
+  return std::all_of(all.begin(), all.end(), [](const Convergence* c) { return c->changes.empty(); });
+}
+
+bool IdempotenceReport::idempotent() const {
+  const auto all = judged();
+  return std::all_of(all.begin(), all.end(), [](const Convergence* c) { return c->changed_nothing(); });
+}
+
+bool IdempotenceReport::disagree() const {
+  const auto all = judged();
+  return std::any_of(all.begin(), all.end(), [](const Convergence* c) { return disagrees(*c); });
+}
+
+IdempotenceReport check_idempotence(Session& session, const Profile& profile, const StartOptions& options) {
+  // Two boots cost little more than one when they go side by side. Who looks into a failed machine looks into one.
+  auto control = std::async(std::launch::async, [&] {
+    return Control(session, profile, {.fresh = options.fresh, .on_phase = options.on_phase});
+  });
+  const Container machine = session.start(profile, options);
+  // The control's time is at least as long as the converges'.
+  const Control at_rest = control.get();
+  IdempotenceReport report{.boot = profile.idempotence.boot, .second = machine.converge()};
+  if (report.boot != IdempotenceBoot::fresh) {
+    report.third = machine.converge();
+  }
+  const StateDiff noise = at_rest.noise();
+  take_away(noise, report.second.changes);
+  if (report.third) {
+    take_away(noise, report.third->changes);
+  }
+  return report;
+}
+
+std::vector<StateChange> changes_in_run(const Convergence& convergence) {
+  std::vector<StateChange> changes;
+  for (const IgnoredChange& ignored : convergence.changes.ignored) {
+    const std::string& path = ignored.change.name;
+    if (ignored.reason == kNotKept && path.starts_with("/run/")) {
+      changes.push_back(ignored.change);
+    }
+  }
+  return changes;
+}
+
+std::string explain(const IdempotenceReport& report) {
+  std::string text;
+  if (report.boot != IdempotenceBoot::same) {
+    text += explain(report.second, "second");
+  }
+  if (report.third) {
+    text += explain(*report.third, "third");
   }
   return text;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -7,25 +8,34 @@
 
 namespace mayfly {
 
-/// What a second converge did to a machine that was converged before, by both witnesses: the tool, and the machine.
+/// What further converges did to a machine that was converged before, by both witnesses: the tool, and the machine.
 struct IdempotenceReport {
-  Convergence second;  ///< without noise: what the control machine did by itself, too, is among `changes.ignored`
+  IdempotenceBoot boot = IdempotenceBoot::fresh;  ///< which converges are judged
+  /// The second converge, after a boot; without noise: what the control machine did by itself, too, is among
+  /// `changes.ignored`.
+  Convergence second{};
+  std::optional<Convergence> third{};  ///< one more in the same boot, unless only a fresh boot is judged
 
-  [[nodiscard]] bool tool_says_unchanged() const noexcept { return !second.reports_changes(); }
-  [[nodiscard]] bool state_unchanged() const noexcept { return second.changes.empty(); }
+  /// The converges that have to change nothing.
+  [[nodiscard]] std::vector<const Convergence*> judged() const;
+  [[nodiscard]] bool tool_says_unchanged() const;
+  [[nodiscard]] bool state_unchanged() const;
   /// Holds when nothing has changed, and the tool, as far as it can tell, reports no change.
-  [[nodiscard]] bool idempotent() const noexcept { return second.changed_nothing(); }
+  [[nodiscard]] bool idempotent() const;
   /// Whether the tool and the machine tell different stories. Never of a tool that can't tell.
-  [[nodiscard]] bool disagree() const noexcept {
-    return second.tools_tell && tool_says_unchanged() != state_unchanged();
-  }
+  [[nodiscard]] bool disagree() const;
 };
 
-/// Converges the profile's machine a second time: on a fresh, freshly booted clone above the frozen first converge. A
-/// second clone of the same layer runs beside it, in which nothing is converged: what changes there changes by itself.
+/// Converges the profile's machine a second time: on a fresh, freshly booted clone above the frozen first converge, and
+/// where the profile asks for it a third time in the same boot. A second clone of the same layer runs beside it, in
+/// which nothing is converged: what changes there changes by itself.
 /// @throws as Session::start() and Container::converge()
 [[nodiscard]] IdempotenceReport check_idempotence(Session& session, const Profile& profile,
                                                   const StartOptions& options = {});
+
+/// What a converge changed in /run, which isn't kept across boots: never judged, but worth telling where a tool reports
+/// a change and nothing else is different. Without systemd's own.
+[[nodiscard]] std::vector<StateChange> changes_in_run(const Convergence& convergence);
 
 /// Both verdicts, and what speaks against them; empty for a machine that is as it should be:
 /// ```

@@ -60,9 +60,19 @@ struct IgnoreSetting {
   friend bool operator==(const IgnoreSetting&, const IgnoreSetting&) = default;
 };
 
+/// After which boot of a converged machine the converge is judged that has to change nothing.
+enum class IdempotenceBoot {
+  fresh,  ///< the first one of a clone that has just booted: what holds until the next boot only shows
+  same,   ///< another one in the same boot, after one that could bring back what was in /run
+  both,
+};
+
+inline constexpr std::array<std::string_view, 3> kIdempotenceBootNames = {"fresh", "same", "both"};
+
 /// `[idempotence]`
 struct IdempotenceSettings {
   bool skip = false;
+  IdempotenceBoot boot = IdempotenceBoot::fresh;
   std::vector<IgnoreSetting> ignore{};
   friend bool operator==(const IdempotenceSettings&, const IdempotenceSettings&) = default;
 };

@@ -94,10 +94,18 @@ void read_ignore(Reader& reader, std::string_view name, const DocumentNode& node
   }
 }
 
-constexpr Schema<IdempotenceSettings, 2> kIdempotence{
+void read_boot(Reader& reader, std::string_view name, const DocumentNode& node, IdempotenceSettings& out) {
+  if (const auto boot = read_one_of(reader, name, node, kIdempotenceBootNames)) {
+    const auto found = std::find(kIdempotenceBootNames.begin(), kIdempotenceBootNames.end(), *boot);
+    out.boot = static_cast<IdempotenceBoot>(found - kIdempotenceBootNames.begin());
+  }
+}
+
+constexpr Schema<IdempotenceSettings, 3> kIdempotence{
     .title = "[idempotence]",
-    .fields = {
-        {{"skip", into<IdempotenceSettings, &IdempotenceSettings::skip, read_boolean>}, {"ignore", read_ignore}}}};
+    .fields = {{{"skip", into<IdempotenceSettings, &IdempotenceSettings::skip, read_boolean>},
+                {"boot", read_boot},
+                {"ignore", read_ignore}}}};
 
 using Axes = std::vector<MatrixAxis>;
 

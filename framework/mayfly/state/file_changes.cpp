@@ -15,28 +15,7 @@ namespace {
 
 constexpr mode_t kPermissions = 07777;
 
-std::string type_of(const FileEntry& entry) {
-  switch (entry.mode & S_IFMT) {
-    case S_IFREG:
-      return "file";
-    case S_IFDIR:
-      return "directory";
-    case S_IFLNK:
-      return "symlink";
-    case S_IFCHR:
-      return "character device";
-    case S_IFBLK:
-      return "block device";
-    case S_IFIFO:
-      return "fifo";
-    default:
-      return "socket";
-  }
-}
-
 bool is_device(const FileEntry& entry) { return S_ISCHR(entry.mode) || S_ISBLK(entry.mode); }
-
-std::string mode_text(const FileEntry& entry) { return fmt::format("{:04o}", entry.mode & kPermissions); }
 
 std::string device_text(const FileEntry& entry) {
   return is_device(entry) ? fmt::format("{}:{}", major(entry.device), minor(entry.device)) : std::string();
@@ -45,10 +24,6 @@ std::string device_text(const FileEntry& entry) {
 std::string name_of(std::uint32_t id, const std::map<std::uint32_t, std::string>& names) {
   const auto at = names.find(id);
   return at == names.end() ? std::to_string(id) : at->second;
-}
-
-std::string owner_text(const FileEntry& entry, const OwnerNames& names) {
-  return fmt::format("{}:{}", name_of(entry.uid, names.users), name_of(entry.gid, names.groups));
 }
 
 /// Printable as it is, or hexadecimal; short.
@@ -127,7 +102,7 @@ class FileComparison {
   static std::vector<AspectChange> describe(const FileEntry& entry, const OwnerNames& names) {
     std::vector<AspectChange> aspects;
     if (!S_ISREG(entry.mode)) {
-      aspects.push_back({.aspect = "type", .after = type_of(entry)});
+      aspects.push_back({.aspect = "type", .after = type_text(entry)});
     }
     if (S_ISLNK(entry.mode)) {
       aspects.push_back({.aspect = "target", .after = entry.link_target});
@@ -151,7 +126,7 @@ class FileComparison {
       change.aspects.push_back({std::move(aspect), std::move(before), std::move(after)});
     };
     if ((was.mode & S_IFMT) != (is.mode & S_IFMT)) {
-      differs("type", type_of(was), type_of(is));
+      differs("type", type_text(was), type_text(is));
       if (S_ISLNK(was.mode) || S_ISLNK(is.mode)) {
         differs("target", was.link_target, is.link_target);
       }
@@ -216,6 +191,31 @@ class FileComparison {
 };
 
 }  // namespace
+
+std::string type_text(const FileEntry& entry) {
+  switch (entry.mode & S_IFMT) {
+    case S_IFREG:
+      return "file";
+    case S_IFDIR:
+      return "directory";
+    case S_IFLNK:
+      return "symlink";
+    case S_IFCHR:
+      return "character device";
+    case S_IFBLK:
+      return "block device";
+    case S_IFIFO:
+      return "fifo";
+    default:
+      return "socket";
+  }
+}
+
+std::string mode_text(const FileEntry& entry) { return fmt::format("{:04o}", entry.mode & kPermissions); }
+
+std::string owner_text(const FileEntry& entry, const OwnerNames& names) {
+  return fmt::format("{}:{}", name_of(entry.uid, names.users), name_of(entry.gid, names.groups));
+}
 
 std::vector<StateChange> file_changes(const FileMoment& before, const FileMoment& after, const OwnerNames& names_before,
                                       const OwnerNames& names_after) {

@@ -15,6 +15,13 @@ struct OwnerNames {
   std::map<std::uint32_t, std::string> users{}, groups{};
 };
 
+/// "file", "directory", "symlink", ...
+[[nodiscard]] std::string type_text(const FileEntry& entry);
+/// "0644"
+[[nodiscard]] std::string mode_text(const FileEntry& entry);
+/// "root:adm"
+[[nodiscard]] std::string owner_text(const FileEntry& entry, const OwnerNames& names);
+
 /// What differs between two moments of one container, or of two with equal lowers. Sorted by path.
 [[nodiscard]] std::vector<StateChange> file_changes(const FileMoment& before, const FileMoment& after,
                                                     const OwnerNames& names_before, const OwnerNames& names_after);

@@ -86,6 +86,7 @@ MachineState MachineState::capture(const Target& target, std::shared_ptr<const R
   Data data{.files = FileMoment(view)};
   read_databases(RootTree(view->merged, view->id_map), data);
   read_what_runs(target, data);
+  data.run = read_run_files(target, view->id_map, data.owners);
   data.files = FileMoment::now(std::move(view));
   return MachineState(std::make_shared<const Data>(std::move(data)));
 }
@@ -101,6 +102,13 @@ StateDiff difference(const MachineState& before, const MachineState& after) {
   const MachineState::Data& was = before.data();
   const MachineState::Data& is = after.data();
   StateDiff diff{.changes = file_changes(was.files, is.files, was.owners, is.owners)};
+  if (was.run && is.run) {
+    std::vector<StateChange> changes = run_file_changes(*was.run, *is.run);
+    const auto by_name = [](const StateChange& one, const StateChange& other) { return one.name < other.name; };
+    const auto middle = static_cast<std::ptrdiff_t>(diff.changes.size());
+    std::move(changes.begin(), changes.end(), std::back_inserter(diff.changes));
+    std::inplace_merge(diff.changes.begin(), diff.changes.begin() + middle, diff.changes.end(), by_name);
+  }
   for (const auto& [kind, resources] : was.resources) {
     if (const auto at = is.resources.find(kind); at != is.resources.end()) {
       const bool files_only = kind == ResourceKind::unit && was.knows_units != is.knows_units;
