@@ -4,6 +4,7 @@
 
 #include "mayfly/exec/command.h"
 #include "mayfly/facts/check.h"
+#include "mayfly/facts/network_facts.h"
 #include "mayfly/profile/profile.h"
 #include "mayfly/support/deadline.h"
 #include "tests/support/shared_container.h"
@@ -175,6 +176,121 @@ TEST_F(Facts, ServersAreAskedInTheContainersNetwork) {
   EXPECT_THAT(mismatches_of("http = { url = 'http://localhost:8091/', answers = false }"), IsEmpty());
 }
 
+// http on 8095, which leads elsewhere; https on 8443, with a certificate for localhost by a CA of its own.
+constexpr const char* kWebServer = R"(
+import http.server, ssl, threading
+class Leading(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(302)
+        self.send_header('Location', '/' if self.path == '/round' else 'https://localhost:8443/')
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+class Secure(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'safe and sound')
+plain = http.server.HTTPServer(('127.0.0.1', 8095), Leading)
+threading.Thread(target=plain.serve_forever, daemon=True).start()
+secure = http.server.HTTPServer(('127.0.0.1', 8443), Secure)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain('/srv/tls/server.pem', '/srv/tls/server.key')
+secure.socket = context.wrap_socket(secure.socket, server_side=True)
+secure.serve_forever()
+)";
+
+TEST_F(Facts, TlsServersAreVerifiedByTheContainersCertificates) {
+  write_file(target(), "/srv/web.py", kWebServer);
+  sh("mkdir -p /srv/tls; cd /srv/tls; "
+     "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=test-ca -days 2 "
+     "-keyout ca.key -out ca.pem 2>/dev/null; "
+     "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=server -keyout server.key -out "
+     "server.csr "
+     "2>/dev/null; "
+     "printf 'subjectAltName=DNS:localhost' > san; "
+     "openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out server.pem "
+     "2>/dev/null; "
+     "systemd-run --unit=secure -p Type=exec python3 /srv/web.py");
+  EXPECT_THAT(mismatches_of("http = { url = 'https://localhost:8443/', verify_tls = false, body = 'safe and sound' }, "
+                            "within = '20s'"),
+              IsEmpty());
+  EXPECT_THAT(mismatches_of("http = 'https://localhost:8443/'"),
+              ElementsAre(HasSubstr("answers: expected true, is false (SSL certificate problem")));
+  // The container trusts it from now on, the host does not.
+  sh("cat /srv/tls/ca.pem >> /etc/ssl/certs/ca-certificates.crt");
+  EXPECT_THAT(mismatches_of("http = { url = 'https://localhost:8443/', body = 'safe and sound' }"), IsEmpty());
+  EXPECT_THAT(mismatches_of("http = 'https://127.0.0.1:8443/'"), ElementsAre(HasSubstr("127.0.0.1")))
+      << "the certificate is for another name";
+  EXPECT_THAT(mismatches_of("http = { url = 'http://localhost:8095/', status = 302, headers = { contains = 'Location: "
+                            "https://localhost:8443/' } }"),
+              IsEmpty());
+  EXPECT_THAT(
+      mismatches_of("http = { url = 'http://localhost:8095/', follow_redirects = true, body = 'safe and sound' }"),
+      IsEmpty());
+  sh("mv /etc/ssl/certs/ca-certificates.crt /srv/tls/");
+  EXPECT_THAT(
+      mismatches_of("http = 'https://localhost:8443/'"),
+      ElementsAre(HasSubstr("the container has no '/etc/ssl/certs/ca-certificates.crt' to verify the server with")));
+  sh("mv /srv/tls/ca-certificates.crt /etc/ssl/certs/");
+}
+
+TEST_F(Facts, RedirectsThatDoNotEndAreNoAnswer) {
+  write_file(target(), "/srv/round.py", R"(
+import http.server
+class Round(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(301)
+        self.send_header('Location', '/again')
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+http.server.HTTPServer(('127.0.0.1', 8096), Round).serve_forever()
+)");
+  sh("systemd-run --unit=round -p Type=exec python3 /srv/round.py");
+  EXPECT_THAT(mismatches_of("http = { url = 'http://localhost:8096/', status = 301 }, within = '20s'"), IsEmpty());
+  EXPECT_THAT(mismatches_of("http = { url = 'http://localhost:8096/', follow_redirects = true }"),
+              ElementsAre("answers: expected true, is false (more than 10 redirects)"));
+}
+
+// Over UDP no answer fits; over TCP there are 40 addresses.
+constexpr const char* kStreamingDnsServer = R"(
+import socket, struct, threading
+def question(q):
+    end = 12
+    while q[end]: end += q[end] + 1
+    return q[12:end + 5]
+def datagrams():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(('127.0.0.2', 53))
+    while True:
+        q, peer = s.recvfrom(512)
+        s.sendto(q[:2] + b'\x83\x80\0\1\0\0\0\0\0\0' + question(q), peer)
+t = socket.socket()
+t.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+t.bind(('127.0.0.2', 53))
+t.listen()
+threading.Thread(target=datagrams, daemon=True).start()
+while True:
+    c, _ = t.accept()
+    size = struct.unpack('!H', c.recv(2))[0]
+    q = c.recv(size)
+    n = 40 if question(q)[-4:-2] == b'\0\1' else 0
+    a = q[:2] + b'\x81\x80\0\1' + struct.pack('!H', n) + b'\0\0\0\0' + question(q)
+    for i in range(n): a += b'\xc0\x0c\0\1\0\1\0\0\0\5\0\4' + bytes([192, 0, 2, i])
+    answer = struct.pack('!H', len(a)) + a
+    # In pieces, as a stream may come.
+    c.sendall(answer[:1]); c.sendall(answer[1:300]); c.sendall(answer[300:])
+    c.close()
+)";
+
+TEST_F(Facts, NamesWithManyAddressesAreAskedForOverTcp) {
+  write_file(target(), "/srv/stream-dns.py", kStreamingDnsServer);
+  sh("systemd-run --unit=stream-dns -p Type=exec python3 /srv/stream-dns.py");
+  EXPECT_THAT(mismatches_of("dns = { name = 'many.test', type = 'A', server = '127.0.0.2', answers = '192.0.2.39' }, "
+                            "within = '20s'"),
+              IsEmpty());
+  EXPECT_EQ(dns(target(), "many.test", {.type = "A", .server = "127.0.0.2"}).answers.size(), 40U);
+}
+
 // Answers every query with 192.0.2.7, over UDP.
 constexpr const char* kDnsServer = R"(
 import socket
@@ -219,6 +335,21 @@ TEST_F(Facts, WithinWaitsForWhatComes) {
   EXPECT_THAT(mismatches_of("file = '/srv/late', within = '20s'"), IsEmpty());
   EXPECT_THAT(mismatches_of("file = '/srv/never', within = '50ms'"),
               ElementsAre("there is no such file", "it was tried again for 50ms"));
+}
+
+TEST_F(Facts, ChecksThatWaitDoItSideBySide) {
+  const auto checks = parse_profile(
+                          "check = [{ file = '/srv/never', within = '1s' }, { file = '/srv/nor', within = '1s' },"
+                          " { file = '/etc/passwd' }, { command = ['touch', '/srv/at-once'] }]",
+                          "x.toml", "/")
+                          .checks;
+  const auto begin = Deadline::Clock::now();
+  const std::vector<CheckResult> results = evaluate_all(target(), checks);
+  EXPECT_LT(Deadline::Clock::now() - begin, std::chrono::milliseconds(1'900));
+  ASSERT_EQ(results.size(), 4U);
+  EXPECT_THAT(results[0].mismatches, ElementsAre("there is no such file", "it was tried again for 1s"));
+  EXPECT_FALSE(results[1].ok());
+  EXPECT_TRUE(results[2].ok() && results[3].ok());
 }
 
 // Debian without systemd: Mayfly's own init runs.

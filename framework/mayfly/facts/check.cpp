@@ -3,6 +3,9 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <future>
+#include <thread>
+#include <utility>
 
 #include "mayfly/facts/mismatches.h"
 #include "mayfly/facts/observe.h"
@@ -20,13 +23,17 @@ void pause(const Target& target, Milliseconds duration) {
   ::poll(&dead, 1, static_cast<int>(duration.count()));
 }
 
+std::vector<std::string> look(const Target& target, const Check& check, const std::map<std::string, std::string>& env) {
+  return mismatches(check, observe(target, check, env));
+}
+
 }  // namespace
 
 CheckResult evaluate(const Target& target, const Check& check, const std::map<std::string, std::string>& env) {
   CheckResult result{.title = title_of(check)};
   const Deadline deadline = Deadline::after(check.within.value_or(Milliseconds(0)));
   for (Milliseconds wait = kFirstPause;; wait = std::min(wait * 2, kLongestPause)) {
-    result.mismatches = mismatches(check, observe(target, check, env));
+    result.mismatches = look(target, check, env);
     if (result.ok() || deadline.passed()) break;
     pause(target, std::min(wait, deadline.left()));
   }
@@ -34,6 +41,27 @@ CheckResult evaluate(const Target& target, const Check& check, const std::map<st
     result.mismatches.push_back("it was tried again for " + to_string(*check.within));
   }
   return result;
+}
+
+std::vector<CheckResult> evaluate_all(const Target& target, const std::vector<Check>& checks,
+                                      const std::map<std::string, std::string>& env) {
+  std::vector<CheckResult> results;
+  std::vector<std::pair<std::size_t, std::future<CheckResult>>> waiting;
+  for (const Check& check : checks) {
+    results.push_back({.title = title_of(check), .mismatches = look(target, check, env)});
+    if (!results.back().ok() && check.within) {
+      // Not before the others have had their first look: a command may change what they see.
+      waiting.emplace_back(results.size() - 1, std::async(std::launch::deferred, [&target, &check, &env] {
+                             return evaluate(target, check, env);
+                           }));
+    }
+  }
+  std::vector<std::thread> threads;
+  threads.reserve(waiting.size());
+  for (auto& [index, result] : waiting) threads.emplace_back([&future = result] { future.wait(); });
+  for (std::thread& thread : threads) thread.join();
+  for (auto& [index, result] : waiting) results[index] = result.get();
+  return results;
 }
 
 }  // namespace mayfly

@@ -21,4 +21,9 @@ struct CheckResult {
 [[nodiscard]] CheckResult evaluate(const Target& target, const Check& check,
                                    const std::map<std::string, std::string>& env = {});
 
+/// Looks at all in their order; those with `within` that don't hold yet then wait side by side, so that the longest
+/// decides how long it takes and not their sum.
+[[nodiscard]] std::vector<CheckResult> evaluate_all(const Target& target, const std::vector<Check>& checks,
+                                                    const std::map<std::string, std::string>& env = {});
+
 }  // namespace mayfly
