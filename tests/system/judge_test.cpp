@@ -73,6 +73,41 @@ TEST_F(Judge, WhatTheMachineDoesByItselfIsNoise) {
                                                             Field(&IgnoredChange::reason, HasSubstr("control run")))));
 }
 
+/// Whatever is in /run goes with a boot.
+class Booted : public Judge {
+ protected:
+  static Profile booting(const std::string& script, IdempotenceBoot boot) {
+    Profile profile = scripted("booting", script);
+    profile.image = test::systemd_image();
+    profile.idempotence.boot = boot;
+    return profile;
+  }
+};
+
+TEST_F(Booted, OnlyTheConvergesThatTheProfileNamesAreJudged) {
+  const std::string script = "[ -e /run/tally ] || { date +%s%N > /etc/brought-back; echo 0 > /run/tally; }";
+  const Profile both = booting(script, IdempotenceBoot::both);
+  const IdempotenceReport report = check_idempotence(*session_, both);
+  EXPECT_FALSE(report.idempotent());
+  EXPECT_THAT(report.second.changes.changes, ElementsAre(Named("/etc/brought-back")));
+  EXPECT_THAT(changes_in_run(report.second), ElementsAre(Named("/run/tally")));
+  ASSERT_TRUE(report.third);
+  EXPECT_TRUE(report.third->changed_nothing()) << explain(report);
+  EXPECT_THAT(explain(report), AllOf(HasSubstr("the second converge changed the machine:\n"), Not(HasSubstr("third"))));
+  IdempotenceReport same = report;
+  same.boot = IdempotenceBoot::same;
+  EXPECT_TRUE(same.idempotent());
+  EXPECT_THAT(explain(same), IsEmpty());
+}
+
+TEST_F(Booted, WhatAThirdConvergeChangesIsFound) {
+  const Profile same = booting("date +%s%N > /run/stamp; cp /run/stamp /etc/stamp", IdempotenceBoot::same);
+  const IdempotenceReport report = check_idempotence(*session_, same);
+  EXPECT_THAT(explain(report), AllOf(HasSubstr("the third converge changed the machine:\n  modified  file /etc/stamp"),
+                                     Not(HasSubstr("second"))));
+  EXPECT_THAT(changes_in_run(*report.third), ElementsAre(Named("/run/stamp")));
+}
+
 TEST_F(Judge, WhatTheProfileIgnoresIsKeptWithItsReason) {
   Profile profile = scripted("ignoring", "date +%s%N > /etc/stamp");
   profile.idempotence.ignore = {{.resource = "file", .pattern = "/etc/st*", .reason = "meant to change"}};
@@ -245,6 +280,116 @@ TEST_F(LyingPlaybook, ATaskThatNobodyMissesSurvives) {
                           mutant("Render the greeting (mutants.yml:13)", Mutant::Outcome::survived, ""),
                           mutant("Leave a trace (mutants.yml:17)", Mutant::Outcome::survived, "")))
       << render(report);
+}
+
+/// Tools in the container.
+class Tooled : public Judge {
+ protected:
+  static Profile tooled(const std::string& name, ProvisionAction action) {
+    Profile profile{.name = name, .image = test::tools_image("bookworm"), .hostname = "judged"};
+    profile.init.command = {"/bin/sh", "-c", "trap 'exit 0' TERM; sleep infinity & wait"};
+    profile.provision = {{.action = std::move(action)}};
+    profile.checks =
+        parse_profile("[[check]]\nfile = { path = '/etc/app.conf', contains = 'workers' }\n", "checks", "/").checks;
+    return profile;
+  }
+  static std::filesystem::path manifest(const std::string& path) {
+    return std::filesystem::path(MAYFLY_TEST_DIR) / "inventory" / path;
+  }
+  void expect_one_of_two_survives(const Profile& profile, const std::string& noticed, const std::string& survivor) {
+    const MutationReport report = mutate(*session_, profile, {.jobs = 2});
+    EXPECT_THAT(
+        report.mutants,
+        ElementsAre(AllOf(Field(&Mutant::task, noticed), Field(&Mutant::outcome, Mutant::Outcome::noticed_by_check)),
+                    AllOf(Field(&Mutant::task, survivor), Field(&Mutant::outcome, Mutant::Outcome::survived))))
+        << render(report);
+  }
+};
+
+TEST_F(Tooled, PuppetsMutantsAndInventory) {
+  const PuppetStep step{.manifest = manifest("puppet/site.pp"), .modules = {manifest("puppet/modules")}};
+  const Profile profile = tooled("puppet", step);
+  expect_one_of_two_survives(profile, "File[/etc/app.conf] (modules/app/manifests/init.pp:3)",
+                             "File[/etc/trace] (site.pp:3)");
+  EXPECT_EQ(render(cover({session_->converged(profile).first.reported}, {manifest("puppet")})),
+            "never ran\n"
+            "  task      File[/etc/redhat] (site.pp:8)\n"
+            "  task      Package[postgresql] (modules/app/manifests/database.pp:3)\n"
+            "  template  modules/app/templates/database.conf.epp\n"
+            "3 of 6 tasks and templates ran (50 %)\n");
+}
+
+TEST_F(Tooled, ItamaesMutants) {
+  expect_one_of_two_survives(tooled("itamae", ItamaeStep{.recipes = {manifest("itamae/site.rb")}}),
+                             "file[/etc/app.conf] (site.rb:1)", "file[/etc/trace] (site.rb:5)");
+}
+
+TEST_F(Tooled, RexsMutants) {
+  expect_one_of_two_survives(tooled("rex", RexStep{.file = manifest("rex/Rexfile"), .task = "site"}),
+                             "file[/etc/app.conf] (Rexfile:4)", "file[/etc/trace] (Rexfile:5)");
+}
+
+constexpr const char* kBashScript = R"(#!/bin/bash
+set -eu
+mkdir /etc/app
+echo 'workers = 4' > /etc/app/app.conf
+sleep 0.05
+write() {
+  sleep 0.05; echo "$1" > /etc/trace; sleep 0.05
+}
+if [ -e /nowhere ]; then
+  echo never > /etc/never
+fi
+write x
+sleep 0.05
+)";
+
+TEST_F(Judge, LinesOfBashAreTasks) {
+  Profile profile = scripted("bash", kBashScript);
+  const Convergence first = session_->converged(profile, fresh()).first;
+  EXPECT_THAT(
+      first.changes.changes,
+      AllOf(Contains(AllOf(Named("/etc/app/app.conf"),
+                           Field(&StateChange::task, "echo 'workers = 4' > /etc/app/app.conf (inline script:4)"))),
+            Contains(AllOf(Named("/etc/trace"), Field(&StateChange::task, HasSubstr("(inline script:7)"))))))
+      << render(first.changes);
+  EXPECT_EQ(render(cover({first.reported})),
+            "never ran\n"
+            "  line      echo never > /etc/never (inline script:10)\n"
+            "8 of 9 lines ran (88 %)\n");
+  profile.checks =
+      parse_profile("[[check]]\nfile = { path = '/etc/app/app.conf', contains = 'workers' }\n", "checks", "/").checks;
+  const MutationReport report = mutate(*session_, profile, {.jobs = 2, .start = fresh()});
+  const auto mutant = [](const std::string& task, Mutant::Outcome outcome) {
+    return AllOf(Field(&Mutant::task, HasSubstr(task)), Field(&Mutant::outcome, outcome));
+  };
+  EXPECT_THAT(report.mutants,
+              AllOf(Contains(mutant("mkdir /etc/app (inline script:3)", Mutant::Outcome::noticed_by_manifest)),
+                    Contains(mutant("(inline script:4)", Mutant::Outcome::noticed_by_check)),
+                    Contains(mutant("(inline script:7)", Mutant::Outcome::survived))))
+      << render(report);
+}
+
+TEST_F(Judge, TheTraceOfAScriptIsNobodysBusiness) {
+  const Profile profile = scripted("traced", R"(#!/bin/bash
+echo "$- ${BASH_ENV-none} ${PS4-none} $(env | grep -c mayfly_trace) $0" > /etc/seen
+bash -c 'echo "$- ${BASH_XTRACEFD-none}"' >> /etc/seen
+)");
+  const Container machine = session_->start(profile, fresh());
+  EXPECT_THAT(machine.read_file("/etc/seen"), testing::MatchesRegex("[a-zA-Z]+ none .* 0 /[^ ]*script\nh?B?c none\n"));
+  EXPECT_EQ(machine.converge().reported.output, "");
+}
+
+TEST_F(Judge, OnlyBashTellsItsLines) {
+  Profile profile = scripted("posix", "echo once > /etc/once");
+  profile.checks = parse_profile("check = [{ file = '/etc/once' }]", "checks", "/").checks;
+  EXPECT_THAT(session_->converged(profile, fresh()).first.reported.lines, IsEmpty());
+  try {
+    (void)mutate(*session_, profile);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "profile 'posix': no single task of shell (inline script) can be left out");
+  }
 }
 
 TEST_F(Judge, MutantsNeedChecks) {

@@ -9,6 +9,7 @@
 #include "mayfly/cli/load_profiles.h"
 #include "mayfly/judge/coverage.h"
 #include "mayfly/judge/mutation.h"
+#include "mayfly/provision/puppet_inventory.h"
 #include "mayfly/scenario/matrix.h"
 
 namespace mayfly {
@@ -27,6 +28,10 @@ void add_manifest_directories(const Profile& profile, std::set<std::filesystem::
   for (const ProvisionStep& step : profile.provision) {
     if (const auto* ansible = std::get_if<AnsibleStep>(&step.action)) {
       directories.insert(ansible->playbook.parent_path());
+    } else if (const auto* puppet = std::get_if<PuppetStep>(&step.action)) {
+      for (std::filesystem::path& directory : puppet_own_directories(*puppet)) {
+        directories.insert(std::move(directory));
+      }
     }
   }
 }

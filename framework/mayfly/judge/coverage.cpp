@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -51,6 +52,9 @@ std::string name_of_template(const std::filesystem::path& path) {
   return at == std::string::npos ? text : text.substr(at + kDirectory.size());
 }
 
+/// "setup.sh" of "setup.sh:12"
+std::string file_of(const std::string& where) { return where.substr(0, where.rfind(':')); }
+
 void count(Item& item, const TaskResult& task) {
   item.ran += task.status != TaskResult::Status::skipped;
   item.changed += task.status == TaskResult::Status::changed;
@@ -58,7 +62,29 @@ void count(Item& item, const TaskResult& task) {
 }
 
 std::string_view to_string(Item::Kind kind) {
-  return kind == Item::Kind::task ? "task" : kind == Item::Kind::handler ? "handler" : "template";
+  constexpr std::array<std::string_view, 4> kNames{"task", "handler", "line", "template"};
+  return kNames.at(static_cast<std::size_t>(kind));
+}
+
+/// "tasks, handlers and templates": the kinds that there are.
+std::string kinds_in(const std::vector<Item>& items) {
+  std::set<Item::Kind> kinds;
+  for (const Item& item : items) {
+    kinds.insert(item.kind);
+  }
+  std::string text;
+  for (const Item::Kind kind : kinds) {
+    const char* separator = text.empty() ? "" : kind == *kinds.rbegin() ? " and " : ", ";
+    text += fmt::format("{}{}s", separator, to_string(kind));
+  }
+  return text.empty() ? "tasks" : text;
+}
+
+/// Its lines stand for it.
+bool is_traced_script(const TaskResult& task, const ConvergeResult& converge) {
+  return task.where.empty() && std::any_of(converge.lines.begin(), converge.lines.end(), [&](const TaskResult& line) {
+           return line.where.starts_with(task.name + ":");
+         });
 }
 
 }  // namespace
@@ -74,13 +100,27 @@ ManifestCoverage cover(const std::vector<ConvergeResult>& converges,
   std::map<std::string, std::string> sources;  // by place
   std::set<std::string> rendered;
   for (const ConvergeResult& converge : converges) {
+    std::set<std::string> files;
+    for (const TaskResult& line : converge.lines) {
+      files.insert(file_of(line.where));
+    }
     for (const DeclaredTask& task : converge.declared) {
-      (void)items.at(task.name, task.where, task.handler ? Item::Kind::handler : Item::Kind::task);
+      const bool is_line = files.contains(file_of(task.where));
+      (void)items.at(task.name, task.where,
+                     is_line        ? Item::Kind::line
+                     : task.handler ? Item::Kind::handler
+                                    : Item::Kind::task);
       if (!task.source.empty()) {
         sources[task.where] = task.source;
       }
     }
+    for (const TaskResult& line : converge.lines) {
+      count(items.at(line.name, line.where, Item::Kind::line), line);
+    }
     for (const TaskResult& task : converge.tasks) {
+      if (is_traced_script(task, converge)) {
+        continue;
+      }
       count(items.at(task.name, task.where, task.handler ? Item::Kind::handler : Item::Kind::task), task);
       const auto source = sources.find(task.where);
       if (source != sources.end() && task.status != TaskResult::Status::skipped) {
@@ -114,7 +154,7 @@ std::string render(const ManifestCoverage& coverage) {
     text += fmt::format("  {:<9} {}\n", to_string(item.kind), title);
   }
   const std::size_t all = coverage.items.size();
-  return text + fmt::format("{} of {} tasks, handlers and templates ran ({} %)\n", coverage.covered(), all,
+  return text + fmt::format("{} of {} {} ran ({} %)\n", coverage.covered(), all, kinds_in(coverage.items),
                             all == 0 ? 100 : coverage.covered() * 100 / all);
 }
 

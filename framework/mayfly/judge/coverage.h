@@ -11,7 +11,12 @@ namespace mayfly {
 /// What of a manifest has run, over any number of converges: profiles, cells of a matrix, tests.
 struct ManifestCoverage {
   struct Item {
-    enum class Kind { task, handler, template_file };
+    enum class Kind {
+      task,  ///< or a resource
+      handler,
+      line,  ///< of a bash script: a command
+      template_file
+    };
     Kind kind{};
     std::string name;  ///< of a template its path
     std::string where{};
@@ -23,8 +28,8 @@ struct ManifestCoverage {
   [[nodiscard]] std::size_t covered() const;
 };
 
-/// Counts what ran in the converges, of what they declare; of tools that declare nothing (all but Ansible), what ran or
-/// was skipped stands for all.
+/// Counts what ran in the converges, of what they declare; of tools that declare nothing (see
+/// ConvergeResult::declared), what ran or was skipped stands for all.
 /// @param directories of the manifests: files in `templates/` directories beneath them count as templates
 [[nodiscard]] ManifestCoverage cover(const std::vector<ConvergeResult>& converges,
                                      const std::vector<std::filesystem::path>& directories = {});

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <exception>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "mayfly/facts/check.h"
@@ -27,16 +29,38 @@ std::string failing_check(const Container& machine, const Profile& profile) {
   return {};
 }
 
-/// Tasks that changed something, or are known to have: a task that only looks is missed by nobody.
+/// What ProvisionOptions::without calls it: Puppet knows a resource by its name, the others a task by its place.
+std::string key_of(const TaskResult& task) {
+  const bool is_puppets = task.name.ends_with(']') && std::isupper(static_cast<unsigned char>(task.name[0])) != 0;
+  return is_puppets ? task.name : task.where;
+}
+
+/// Tasks that changed something, or are known to have, and the lines of scripts that may have: what only looks is
+/// missed by nobody.
 std::vector<TaskResult> candidates(const Convergence& first) {
   std::vector<TaskResult> tasks;
-  for (const TaskResult& task : first.reported.tasks) {
-    const bool changed = task.status == TaskResult::Status::changed ||
-                         std::any_of(first.changes.changes.begin(), first.changes.changes.end(),
-                                     [&](const StateChange& change) { return change.task == title_of(task); });
-    const auto same = [&](const TaskResult& other) { return title_of(other) == title_of(task); };
-    if (changed && std::none_of(tasks.begin(), tasks.end(), same)) {
+  const auto add = [&](const TaskResult& task) {
+    const auto same = [&](const TaskResult& other) { return key_of(other) == key_of(task); };
+    if (!key_of(task).empty() && std::none_of(tasks.begin(), tasks.end(), same)) {
       tasks.push_back(task);
+    }
+  };
+  for (const TaskResult& task : first.reported.tasks) {
+    if (task.status == TaskResult::Status::changed ||
+        std::any_of(first.changes.changes.begin(), first.changes.changes.end(),
+                    [&](const StateChange& change) { return change.task == title_of(task); })) {
+      add(task);
+    }
+  }
+  std::set<std::string> suspected;
+  for (const StateChange& change : first.changes.changes) {
+    for (const TaskResult* line : suspects(change, first.changes, first.reported.lines)) {
+      suspected.insert(line->where);
+    }
+  }
+  for (const TaskResult& line : first.reported.lines) {
+    if (suspected.contains(line.where)) {
+      add(line);
     }
   }
   return tasks;
@@ -47,8 +71,7 @@ Mutant converge_without(Session& session, const Profile& profile, const TaskResu
   Mutant mutant{.task = title_of(task)};
   const Container machine = start_prepared(session, profile, options);
   try {
-    // Puppet knows a resource by its name, Ansible a task by its place.
-    (void)machine.converge({.without = task.name.ends_with(']') ? task.name : task.where});
+    (void)machine.converge({.without = key_of(task)});
     mutant.by = failing_check(machine, profile);
     mutant.outcome = mutant.by.empty() ? Mutant::Outcome::survived : Mutant::Outcome::noticed_by_check;
   } catch (const ProvisionError& error) {
@@ -79,9 +102,13 @@ std::size_t MutationReport::noticed() const {
 }
 
 MutationReport mutate(Session& session, const Profile& profile, const MutationOptions& options) {
-  if (profile.provision.empty() ||
-      !std::all_of(profile.provision.begin(), profile.provision.end(), can_leave_out_tasks)) {
-    throw Error(fmt::format("profile '{}': only tasks of Ansible and Puppet can be left out", profile.name));
+  if (profile.provision.empty()) {
+    throw Error(fmt::format("profile '{}' has no [[provision]], so there is no task to leave out", profile.name));
+  }
+  for (const ProvisionStep& step : profile.provision) {
+    if (!can_leave_out_tasks(step)) {
+      throw Error(fmt::format("profile '{}': no single task of {} can be left out", profile.name, describe(step)));
+    }
   }
   require_checks_that_hold(session, profile, options.start);
   const std::vector<TaskResult> tasks = candidates(session.converged(profile, options.start).first);

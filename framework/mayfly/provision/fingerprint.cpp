@@ -11,7 +11,7 @@ namespace mayfly {
 namespace {
 
 // To be raised when a provisioner changes in a way that can alter what it makes of the same input.
-constexpr std::string_view kVersion = "2";
+constexpr std::string_view kVersion = "3";
 
 void add_map(Sha256& hash, const std::map<std::string, std::string>& map) {
   hash.field(std::to_string(map.size()));

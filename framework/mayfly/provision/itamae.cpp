@@ -58,9 +58,13 @@ StepOutcome run_itamae(const ItamaeStep& step, const StepContext& context) {
   for (const std::filesystem::path& recipe : step.recipes) {
     inside.emplace_back(recipes + "/" + recipe.lexically_relative(directory).string());
   }
-  const boost::json::object settings{
-      {"recipes", inside},    {"node", scratch / "node.json"},  {"dry_run", context.mode == ProvisionMode::check},
-      {"directory", recipes}, {"results", scratch / "results"}, {"scratch", scratch.path()}};
+  const boost::json::object settings{{"recipes", inside},
+                                     {"node", scratch / "node.json"},
+                                     {"dry_run", context.mode == ProvisionMode::check},
+                                     {"directory", recipes},
+                                     {"results", scratch / "results"},
+                                     {"scratch", scratch.path()},
+                                     {"without", context.without.empty() ? "" : recipes + "/" + context.without}};
   write_file(context.target, scratch / "settings.json", boost::json::serialize(settings), 0600);
   write_file(context.target, scratch / "node.json", variables_as_json(step.vars), 0600);
 

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include "mayfly/provision/dependencies.h"
+#include "mayfly/provision/interpreter.h"
 #include "mayfly/provision/propellor_build.h"
 #include "mayfly/provision/secrets.h"
+#include "mayfly/provision/shell_trace.h"
 #include "mayfly/provision/step.h"
+#include "mayfly/support/file_io.h"
 
 namespace mayfly {
 
@@ -20,6 +23,7 @@ ConvergeResult& ConvergeResult::operator+=(ConvergeResult other) {
   output += other.output;
   declared.insert(declared.end(), std::make_move_iterator(other.declared.begin()),
                   std::make_move_iterator(other.declared.end()));
+  lines.insert(lines.end(), std::make_move_iterator(other.lines.begin()), std::make_move_iterator(other.lines.end()));
   return *this;
 }
 
@@ -164,7 +168,11 @@ StepOutcome run_step(const Target& target, const ProvisionStep& step, const Prov
 }  // namespace
 
 bool can_leave_out_tasks(const ProvisionStep& step) {
-  return std::holds_alternative<AnsibleStep>(step.action) || std::holds_alternative<PuppetStep>(step.action);
+  if (const auto* shell = std::get_if<ShellStep>(&step.action)) {
+    return is_bash(interpreter_of(shell->script.empty() ? shell->inline_script : read_file(shell->script)));
+  }
+  return std::holds_alternative<AnsibleStep>(step.action) || std::holds_alternative<PuppetStep>(step.action) ||
+         std::holds_alternative<ItamaeStep>(step.action) || std::holds_alternative<RexStep>(step.action);
 }
 
 ConvergeResult provision(const Target& target, const ProvisionStep& step, const ProvisionOptions& options) {
@@ -183,6 +191,9 @@ ConvergeResult provision(const Target& target, const ProvisionStep& step, const 
   lines.finish();
   for (TaskResult& task : outcome.result.tasks) {
     mask.apply(task);
+  }
+  for (TaskResult& line : outcome.result.lines) {
+    mask.apply(line);
   }
   if (outcome.failure) {
     mask.apply(*outcome.failure);

@@ -59,8 +59,12 @@ struct ConvergeResult {
   int skipped = 0;
   Milliseconds duration{0};
   std::vector<TaskResult> tasks{};
-  std::string output{};                  ///< the tools' own, standard output and error as they came
-  std::vector<DeclaredTask> declared{};  ///< of Ansible: all of the plays, roles and static imports
+  std::string output{};  ///< the tools' own, standard output and error as they came
+  /// What the manifest has, whether it ran or not: of Ansible all tasks of the plays, roles and static imports; of
+  /// Puppet the resources of the manifest and of the profile's modules; of bash scripts their commands by line.
+  std::vector<DeclaredTask> declared{};
+  /// Of bash scripts: the lines as they ran, one after the other. A script is one task all the same.
+  std::vector<TaskResult> lines{};
   /// Adds another step's result.
   ConvergeResult& operator+=(ConvergeResult other);
 };
@@ -78,7 +82,7 @@ class ProvisionError : public Error {
 
 struct ProvisionOptions {
   ProvisionMode mode = ProvisionMode::converge;
-  /// A task that is left out, to see who misses it: of Ansible its place ("site.yml:12"), of Puppet the resource
+  /// A task that is left out, to see who misses it: its place ("site.yml:12"), of Puppet the resource
   /// ("File[/etc/motd]").
   std::string without{};
   /// Gets the tool's output, line by line, as it comes; secrets masked.

@@ -6,6 +6,7 @@
 #include "mayfly/exec/command.h"
 #include "mayfly/exec/files.h"
 #include "mayfly/provision/puppet_input.h"
+#include "mayfly/provision/puppet_inventory.h"
 #include "mayfly/provision/puppet_report.h"
 #include "mayfly/provision/scratch.h"
 #include "mayfly/provision/step.h"
@@ -69,7 +70,7 @@ StepOutcome run_puppet(const PuppetStep& step, const StepContext& context) {
   const std::vector<std::string> module_path = copy_modules(step, context, scratch, paths);
   copy_in(target, directory, scratch / "manifest");
   paths.add(scratch / "manifest/", directory.string() + "/");
-  if (!context.without.empty()) {
+  if (context.without.ends_with(']')) {
     // At the end, so that no line of the manifest moves.
     const std::string manifest = scratch / ("manifest/" + step.manifest.filename().string());
     write_file(target, manifest, read_file(target, manifest) + "\n" + puppet_without(context.without) + "\n");
@@ -103,6 +104,7 @@ StepOutcome run_puppet(const PuppetStep& step, const StepContext& context) {
   if (file_status(target, scratch / "report.json")) {
     report = parse_puppet_report(read_file(target, scratch / "report.json"), paths, directory);
     outcome.result = tally(report->tasks);
+    outcome.result.declared = puppet_inventory(step);
   }
   outcome.failure = result.timed_out ? timed_out(context.within, {})
                                      : puppet_failure(report, result.exit_code, context.lines.text(), directory);

@@ -61,8 +61,10 @@ StepOutcome run_rex(const RexStep& step, const StepContext& context) {
     const boost::json::value parsed = boost::json::parse(value);
     params[name] = parsed.is_string() ? std::string(parsed.get_string()) : value;
   }
-  const boost::json::object settings{
-      {"file", tasks + "/" + step.file.filename().string()}, {"task", step.task}, {"params", params}};
+  const boost::json::object settings{{"file", tasks + "/" + step.file.filename().string()},
+                                     {"task", step.task},
+                                     {"params", params},
+                                     {"without", context.without.empty() ? "" : tasks + "/" + context.without}};
   write_file(context.target, scratch / "settings.json", boost::json::serialize(settings), 0600);
 
   std::vector<std::string> argv = context.tool.perl();

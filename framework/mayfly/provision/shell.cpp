@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "mayfly/exec/command.h"
 #include "mayfly/exec/files.h"
 #include "mayfly/provision/interpreter.h"
 #include "mayfly/provision/scratch.h"
+#include "mayfly/provision/shell_trace.h"
 #include "mayfly/provision/step.h"
 #include "mayfly/provision/text.h"
 #include "mayfly/support/file_io.h"
@@ -25,6 +28,19 @@ Verdict failure(const Target& target, const ExecResult& result, const std::strin
   return {.message = reason.empty() ? fmt::format("exit code {}", result.exit_code)
                                     : fmt::format("exit code {}: {}", result.exit_code, reason)};
 }
+
+/// Of "setup.sh:12", when that is this script; else 0.
+int line_without(std::string_view without, const std::string& name) {
+  int line = 0;
+  if (without.starts_with(name + ":")) {
+    without.remove_prefix(name.size() + 1);
+    std::from_chars(without.data(), without.data() + without.size(), line);
+  }
+  return line;
+}
+
+/// What a script that loops for long leaves is more than anybody reads.
+constexpr std::size_t kLongestTrace = std::size_t{16} << 20;
 
 }  // namespace
 
@@ -48,9 +64,21 @@ StepOutcome run_shell(const ShellStep& step, const StepContext& context) {
   for (const auto& [key, value] : step.env) {
     options.env[key] = value;
   }
+  const bool traced = is_bash(interpreter_of(content)) && !options.env.contains("BASH_ENV");
+  const std::string trace = scratch / "trace";
+  if (traced) {
+    const int without = line_without(context.without, name);
+    write_file(context.target, scratch / "before",
+               without > 0 ? shell_without_setup(without) : shell_trace_setup(trace), 0600);
+    options.env["BASH_ENV"] = scratch / "before";
+  }
   TaskResult task{.name = name, .started = std::chrono::system_clock::now()};
   const ExecResult result = run(context.target, argv, options);
   task.ended = std::chrono::system_clock::now();
+  std::vector<TaskResult> lines;
+  if (const auto status = file_status(context.target, trace); status && status->size <= kLongestTrace) {
+    lines = parse_shell_trace(read_file(context.target, trace), script, content, name, task.ended);
+  }
   StepOutcome outcome;
   if (result.timed_out) {
     outcome.failure = timed_out(context.within, {});
@@ -64,6 +92,12 @@ StepOutcome run_shell(const ShellStep& step, const StepContext& context) {
     task.status = says_unchanged(result.out) ? TaskResult::Status::ok : TaskResult::Status::changed;
   }
   outcome.result = tally({std::move(task)});
+  if (!lines.empty()) {
+    for (const ShellCommand& command : shell_commands(content)) {
+      outcome.result.declared.push_back({.name = command.text, .where = fmt::format("{}:{}", name, command.first)});
+    }
+    outcome.result.lines = std::move(lines);
+  }
   return outcome;
 }
 

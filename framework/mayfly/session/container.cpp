@@ -179,6 +179,7 @@ Convergence Container::converge(const ConvergeOptions& options) const {
     convergence.reported += std::move(reported);
   }
   convergence.changes = ignoring(difference(before, capture_state()), ignore_rules(state_->profile));
+  attribute_to_lines(convergence.changes, convergence.reported.lines);
   attribute(convergence.changes, convergence.reported.tasks);
   mask_secrets(convergence.changes, options.steps ? *options.steps : state_->profile.provision);
   mask_secrets(convergence.changes, state_->profile.prepare);

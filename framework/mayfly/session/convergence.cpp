@@ -1,8 +1,10 @@
 #include "mayfly/session/convergence.h"
 
 #include <fmt/format.h>
+#include <time.h>  // NOLINT(modernize-deprecated-headers): clock_getres(2)
 
 #include <algorithm>
+#include <charconv>
 
 #include "mayfly/provision/secrets.h"
 
@@ -13,6 +15,13 @@ using TimePoint = std::chrono::system_clock::time_point;
 
 /// ctimes are taken from the kernel's coarse clock, which is late by up to a jiffy (10 ms at 100 Hz).
 constexpr std::chrono::milliseconds kClockGrain{10};
+
+/// That jiffy on this machine.
+std::chrono::nanoseconds clock_grain() {
+  timespec grain{};
+  return ::clock_getres(CLOCK_REALTIME_COARSE, &grain) == 0 ? std::chrono::nanoseconds(grain.tv_nsec)
+                                                            : std::chrono::nanoseconds(kClockGrain);
+}
 
 bool ran_at(const TaskResult& task, TimePoint when, std::chrono::milliseconds tolerance) {
   return task.started != TimePoint{} && when >= task.started - tolerance && when <= task.ended + tolerance;
@@ -40,6 +49,17 @@ TimePoint time_of_package(const StateChange& package, const StateDiff& diff) {
     }
   }
   return {};
+}
+
+TimePoint time_of(const StateChange& change, const StateDiff& diff) {
+  return change.resource == ResourceKind::package ? time_of_package(change, diff) : change.when;
+}
+
+int line_of(const TaskResult& line) {
+  const std::size_t colon = line.where.rfind(':');
+  int number = 0;
+  std::from_chars(line.where.data() + colon + 1, line.where.data() + line.where.size(), number);
+  return number;
 }
 
 }  // namespace
@@ -74,9 +94,44 @@ void mask_secrets(StateDiff& diff, const std::vector<ProvisionStep>& steps) {
   }
 }
 
+std::vector<const TaskResult*> suspects(const StateChange& change, const StateDiff& diff,
+                                        const std::vector<TaskResult>& lines) {
+  std::vector<const TaskResult*> found;
+  const TimePoint when = time_of(change, diff);
+  if (when == TimePoint{} || change.kind == StateChange::Kind::removed) {
+    return found;
+  }
+  const auto latest = when + std::chrono::duration_cast<TimePoint::duration>(clock_grain());
+  for (const TaskResult& line : lines) {
+    const bool known =
+        std::any_of(found.begin(), found.end(), [&](const auto* other) { return other->where == line.where; });
+    if (line.started <= latest && line.ended >= when && !known) {
+      found.push_back(&line);
+    }
+  }
+  return found;
+}
+
+void attribute_to_lines(StateDiff& diff, const std::vector<TaskResult>& lines) {
+  constexpr std::size_t kMost = 5;  // more tell nothing
+  for (StateChange& change : diff.changes) {
+    std::vector<const TaskResult*> found = suspects(change, diff, lines);
+    if (!change.task.empty() || found.empty() || found.size() > kMost) {
+      continue;
+    }
+    const auto names_it = [&](const TaskResult* line) { return line->name.find(change.name) != std::string::npos; };
+    if (std::count_if(found.begin(), found.end(), names_it) == 1) {
+      found = {*std::find_if(found.begin(), found.end(), names_it)};
+    }
+    const auto [first, last] = std::minmax_element(
+        found.begin(), found.end(), [](const auto* one, const auto* other) { return line_of(*one) < line_of(*other); });
+    change.task = found.size() == 1 ? title_of(**first) : fmt::format("one of {}-{}", (*first)->where, line_of(**last));
+  }
+}
+
 void attribute(StateDiff& diff, const std::vector<TaskResult>& tasks) {
   for (StateChange& change : diff.changes) {
-    const TimePoint when = change.resource == ResourceKind::package ? time_of_package(change, diff) : change.when;
+    const TimePoint when = time_of(change, diff);
     if (!change.task.empty() || when == TimePoint{}) {
       continue;
     }

@@ -36,6 +36,15 @@ void mask_secrets(StateDiff& diff, const std::vector<ProvisionStep>& steps);
 /// when the list of its files was written. A change between two tasks, or without a time, stays without.
 void attribute(StateDiff& diff, const std::vector<TaskResult>& tasks);
 
+/// The lines of a script that may have made a change: those that ran within the grain of the kernel's clock. Nothing of
+/// what was removed, whose time isn't known well enough.
+[[nodiscard]] std::vector<const TaskResult*> suspects(const StateChange& change, const StateDiff& diff,
+                                                      const std::vector<TaskResult>& lines);
+
+/// Names the line, or the lines, that may have made each change: "useradd app (setup.sh:12)", "one of setup.sh:12-14".
+/// Of several, one that alone has the change's name in its text is taken for it.
+void attribute_to_lines(StateDiff& diff, const std::vector<TaskResult>& lines);
+
 /// "install nginx (site.yml:12)"
 [[nodiscard]] std::string title_of(const TaskResult& task);
 

@@ -55,13 +55,14 @@ json::object from(const ConvergeResult& result) {
     if (!task.source.empty()) object["source"] = task.source;
     declared.push_back(std::move(object));
   }
-  return {{"declared", std::move(declared)},
-          {"succeeded", result.succeeded},
-          {"ok", result.ok},
-          {"changed", result.changed},
-          {"failed", result.failed},
-          {"skipped", result.skipped},
-          {"milliseconds", result.duration.count()},
+  json::array lines;
+  for (const TaskResult& line : result.lines) {
+    lines.push_back(from(line));
+  }
+  return {{"declared", std::move(declared)}, {"lines", std::move(lines)},
+          {"succeeded", result.succeeded},   {"ok", result.ok},
+          {"changed", result.changed},       {"failed", result.failed},
+          {"skipped", result.skipped},       {"milliseconds", result.duration.count()},
           {"tasks", std::move(tasks)}};
 }
 
@@ -122,6 +123,11 @@ ConvergeResult result_from(const json::object& object) {
                         .duration = Milliseconds(integer(object, "milliseconds"))};
   for (const json::value& task : object.at("tasks").as_array()) {
     result.tasks.push_back(task_from(task.as_object()));
+  }
+  if (const json::value* lines = object.if_contains("lines")) {
+    for (const json::value& line : lines->as_array()) {
+      result.lines.push_back(task_from(line.as_object()));
+    }
   }
   for (const json::value& value : object.at("declared").as_array()) {
     const json::object& task = value.as_object();

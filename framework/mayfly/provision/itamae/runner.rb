@@ -1,6 +1,6 @@
 # Runs recipes and writes a line of JSON for each resource; task_lines.h reads them. The command `itamae` can't tell:
 # its exit code 2 means "changed" and "failed" alike, and it ignores the settings of handlers (1.14). Called with the
-# path of the settings: {recipes, node, dry_run, directory, results, scratch}.
+# path of the settings: {recipes, node, dry_run, directory, results, scratch, without}.
 require 'json'
 require 'itamae'
 
@@ -48,6 +48,7 @@ module Mayfly
     end
 
     def run(*arguments)
+      return if @mayfly_where == SETTINGS['without']
       return super if is_a?(Itamae::Definition) # its resources tell for themselves
 
       started = Time.now.to_f

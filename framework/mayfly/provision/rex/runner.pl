@@ -1,4 +1,4 @@
-# Runs a task of a Rexfile with our reporter. Called with the path of the settings: {file, task, params}. Parameters come
+# Runs a task of a Rexfile with our reporter. Called with the path of the settings: {file, task, params, without}. Parameters come
 # by a file, since everybody may read a command line.
 use strict;
 use warnings;
@@ -25,6 +25,30 @@ my $reporter = Rex::Report::Mayfly->new;
 {
   no warnings 'redefine';
   *Rex::Report::create = sub { $reporter };
+}
+# A resource is a call of one of these. The Rexfile gets them when it says `use Rex`, after this.
+if ( $settings->{without} ) {
+  my %resources = (
+    'Rex::Commands::Cron'    => [qw(cron)],
+    'Rex::Commands::File'    => [qw(file append_if_no_such_line append_or_amend_line delete_lines_matching sed)],
+    'Rex::Commands::Fs'      => [qw(mkdir rmdir unlink ln symlink chown chgrp chmod cp rename mount umount)],
+    'Rex::Commands::Pkg'     => [qw(pkg update_package_db repository package_provider_for)],
+    'Rex::Commands::Run'     => [qw(run)],
+    'Rex::Commands::Service' => [qw(service)],
+    'Rex::Commands::User'    => [qw(account create_user delete_user group create_group delete_group)],
+  );
+  no strict 'refs';
+  no warnings 'redefine';
+  for my $module ( keys %resources ) {
+    eval "require $module" or die $@;
+    for my $name ( @{ $resources{$module} } ) {
+      my $call = *{"${module}::$name"}{CODE} or next;
+      *{"${module}::$name"} = sub {
+        return if Rex::Report::Mayfly::place() eq $settings->{without};
+        goto &$call;
+      };
+    }
+  }
 }
 @ARGV = ( '-m', '-f', $settings->{file}, $settings->{task} );
 for my $name ( sort keys %{ $settings->{params} } ) {

@@ -1,0 +1,7 @@
+file '/etc/app.conf' do
+  content "workers = 4\n"
+end
+
+file '/etc/trace' do
+  content "nobody looks\n"
+end

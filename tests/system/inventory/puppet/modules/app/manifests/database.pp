@@ -1,0 +1,4 @@
+# Nobody includes this.
+class app::database {
+  package { 'postgresql': ensure => installed }
+}
