@@ -124,9 +124,35 @@ TEST_F(Command, VerifyRunsWhatIsConfiguredForEveryStep) {
 TEST_F(Command, VerifyTakesAConvergedMachineFromTheStore) {
   const std::string profile = profile_with(std::string(kEveryStep));
   EXPECT_THAT(mayfly({"verify", profile}).out, HasSubstr("\nconverge     ok"));
-  EXPECT_THAT(mayfly({"verify", profile}).out, AllOf(HasSubstr("\nprepare      cached\nconverge     cached "),
-                                                     HasSubstr("checks: 1 of 1 hold"), HasSubstr("more: verified")));
-  EXPECT_THAT(mayfly({"verify", profile, "--fresh"}).out, HasSubstr("\nconverge     ok"));
+  EXPECT_THAT(mayfly({"verify", profile}).out,
+              AllOf(HasSubstr("\nprepare      cached\nconverge     cached "),
+                    HasSubstr("\nidempotence  cached            nothing changed (found "),
+                    HasSubstr("checks: 1 of 1 hold"), HasSubstr("more: verified")));
+  EXPECT_THAT(mayfly({"verify", profile, "--fresh"}).out,
+              AllOf(HasSubstr("\nconverge     ok"), HasSubstr("\nidempotence  ok")));
+}
+
+TEST_F(Command, VerifyKeepsVerdictsUntilWhatTheyDependOnChanges) {
+  const std::string script = directory_.path() / "setup.sh";
+  write_file(script, "echo once >/etc/once\n");
+  const std::string ignoring = R"([[idempotence.ignore]]
+path = "/etc/x"
+reason = "a test"
+)";
+  const std::string step = "[[provision]]\nshell = \"setup.sh\"\n";
+  EXPECT_THAT(mayfly({"verify", profile_with(step)}).out,
+              AllOf(HasSubstr("lint         ok"), HasSubstr("idempotence  ok")));
+  EXPECT_THAT(mayfly({"verify", profile_with(step)}).out,
+              AllOf(HasSubstr("lint         cached"), HasSubstr("idempotence  cached")));
+  EXPECT_THAT(mayfly({"verify", profile_with(step + ignoring)}).out,
+              AllOf(HasSubstr("lint         cached"), HasSubstr("converge     cached"), HasSubstr("idempotence  ok")));
+  write_file(directory_.path() / ".shellcheckrc", "disable=SC1000\n");
+  EXPECT_THAT(mayfly({"verify", profile_with(step), "--step", "lint"}).out, HasSubstr("lint         ok"));
+  write_file(script, "date +%s%N >/etc/once\n");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(mayfly({"verify", profile_with(step)}).out, HasSubstr("idempotence  failed"))
+        << "only what held is kept";
+  }
 }
 
 TEST_F(Command, VerifyStopsBeforeAMachineIsMadeOfABrokenManifest) {
@@ -239,7 +265,7 @@ TEST_F(Command, VerifyDrawsOverItsLinesOnATerminalOnly) {
                               HasSubstr("\x1b[2ma\x1b[0m"), HasSubstr("more: \x1b[32mverified\x1b[0m in ")));
   options.env.insert({"NO_COLOR", "1"});
   const ProcessResult plain =
-      run_process({"script", "--quiet", "--return", "--command", command, "/dev/null"}, options);
+      run_process({"script", "--quiet", "--return", "--command", command + " --fresh", "/dev/null"}, options);
   EXPECT_THAT(plain.out, AllOf(HasSubstr("idempotence  running"), Not(HasSubstr("\x1b[33m"))));
   EXPECT_THAT(mayfly({"verify", profile}).out, Not(HasSubstr("\x1b")));
 }

@@ -121,7 +121,7 @@ void add_verify(CLI::App& app, CommandLine& line) {
   names("--step", line.steps, "only this step and what it needs; may be repeated");
   names("--also", line.also, "this optional step too: check, reproducible, upgrade; may be repeated");
   names("--skip", line.skip, "without this step; may be repeated");
-  command->add_flag("--fresh", verify.fresh, "converge anew, also where the converged machine is kept");
+  command->add_flag("--fresh", verify.fresh, "converge, lint and judge anew, also where the outcome is kept");
   command->add_flag("--offline", verify.offline,
                     "fetch no roles, collections and modules: take what was fetched before");
   command->add_option("--junit", verify.junit, "write a JUnit report")->type_name("FILE");

@@ -14,6 +14,7 @@
 #include "mayfly/provision/dependencies.h"
 #include "mayfly/scenario/details.h"
 #include "mayfly/scenario/inspect.h"
+#include "mayfly/scenario/kept.h"
 
 namespace mayfly {
 namespace {
@@ -161,7 +162,7 @@ class Scenario {
       case Step::dependency:
         return resolve();
       case Step::lint:
-        return inspect_manifests(resolved_, report);
+        return read_manifests(report);
       case Step::create:
         machine();
         report.detail = describe(profile_.image);
@@ -203,10 +204,32 @@ class Scenario {
     return *container_;
   }
 
+  void read_manifests(StepReport& report) {
+    const std::optional<std::string> key = lint_key(resolved_);
+    const auto kept = session_.dependency_options(profile_).paths.verdicts() / (key.value_or("") + ".json");
+    if (key && !options_.fresh && take_kept(kept)) return;
+    inspect_manifests(resolved_, report);
+    if (key) keep(kept, report);
+  }
+
   void check_twice() {
+    const auto layer = session_.converged(profile_, start_options()).layer;
+    const auto kept = layer / ("idempotence-" + idempotence_key(profile_) + ".json");
+    if (take_kept(kept)) return;
     const IdempotenceReport verdict = check_idempotence(session_, profile_, start_options());
-    tell(verdict.second);
+    tell(*verdict.judged().back());
+    if (verdict.boot == IdempotenceBoot::same) current_.detail += ", in the same boot";
+    if (verdict.boot == IdempotenceBoot::both) current_.detail += ", in the same boot and after another";
     if (!verdict.idempotent()) throw Failure{explain(verdict)};
+    keep(kept, current_);
+  }
+
+  bool take_kept(const std::filesystem::path& file) {
+    if (auto kept = find_kept(file, current_.step)) {
+      current_ = *std::move(kept);
+      return true;
+    }
+    return false;
   }
 
   /// Installs into the store what converge will take from there.
@@ -264,8 +287,7 @@ class Scenario {
   }
 
   void run_checks(StepReport& report) {
-    const Target& target = machine().target();
-    for (const Check& check : profile_.checks) report_.checks.push_back(evaluate(target, check, profile_.env));
+    report_.checks = evaluate_all(machine().target(), profile_.checks, profile_.env);
     const auto held = std::count_if(report_.checks.begin(), report_.checks.end(), [](const auto& c) { return c.ok(); });
     report.detail = fmt::format("{} of {} checks hold", held, report_.checks.size());
     if (held != std::ssize(report_.checks)) throw Failure{};

@@ -314,7 +314,7 @@ ConvergedMachine Session::converged(const Profile& profile, const StartOptions& 
   bool built = false;
   const std::filesystem::path layer =
       state_->converged_layer(profile, image, choose_init(profile, image), options, &built);
-  return {.first = convergence_from_json(read_file(layer / kConvergenceFile)), .cached = !built};
+  return {.first = convergence_from_json(read_file(layer / kConvergenceFile)), .cached = !built, .layer = layer};
 }
 
 Container Session::start(const Profile& profile, const StartOptions& options) {

@@ -38,8 +38,9 @@ struct StartOptions {
 
 /// A machine that has been converged and frozen as a layer.
 struct ConvergedMachine {
-  Convergence first;    ///< the converge that made the layer
-  bool cached = false;  ///< it was made earlier, maybe by another process
+  Convergence first;              ///< the converge that made the layer
+  bool cached = false;            ///< it was made earlier, maybe by another process
+  std::filesystem::path layer{};  ///< its directory in the store, where verdicts on it are kept
 };
 
 /// The conductor: the one place that knows the whole way from a profile to a ready container. One session has one

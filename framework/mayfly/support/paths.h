@@ -16,11 +16,12 @@ namespace mayfly {
 ///     owned/                      one file a path that has to be removed with the session (staging directories)
 /// store()                         $MAYFLY_STORE_DIR, default /var/cache/mayfly
 ///   images/<key>/                 a published root file system: rootfs/ and recipe.json
-///   layers/<key>/                 a frozen converge layer: upper/ and recipe.json
+///   layers/<key>/                 a frozen converge layer: upper/ and recipe.json; idempotence-<key>.json once judged
 ///   dependencies/<key>/           what ansible-galaxy or puppet installed for a step, or an archive's modules
 ///   staging/<random>/             what is being built; renamed into place when whole
 ///   locks/<key>                   flock(2): held by the process that builds <key>
 ///   digests/<file state>          a tarball's digest, so that it isn't read again while it is the same file
+///   verdicts/<key>.json           what linters said about manifests, while nothing that they read changes
 /// ```
 struct Paths {
   std::filesystem::path runtime;
@@ -37,6 +38,7 @@ struct Paths {
   [[nodiscard]] std::filesystem::path staging() const { return store / "staging"; }
   [[nodiscard]] std::filesystem::path locks() const { return store / "locks"; }
   [[nodiscard]] std::filesystem::path digests() const { return store / "digests"; }
+  [[nodiscard]] std::filesystem::path verdicts() const { return store / "verdicts"; }
 };
 
 /// A program or file that Mayfly ships: `mayfly-keeper`, `mayfly-init`, `mayfly-enter`, `ansible/...`. Looked up in
