@@ -250,7 +250,8 @@ TEST_F(Ansible, SecretIsInNothingThatIsShown) {
 }
 
 TEST_F(Ansible, OpensItsVaultWithThePasswordFile) {
-  if (!find_program("ansible-vault")) GTEST_SKIP() << "needs ansible-vault";
+  test::require_program("ansible-vault");
+  if (IsSkipped() || HasFatalFailure()) return;
   const TempDir directory;
   const auto& path = directory.path();
   write_file(path / "password", "open sesame\n", 0600);

@@ -1,6 +1,6 @@
 #include "mayfly/provision/host_run.h"
 
-#include <time.h>
+#include <ctime>
 
 #include "mayfly/exec/files.h"
 #include "mayfly/provision/ansible_input.h"

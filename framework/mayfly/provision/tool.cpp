@@ -48,7 +48,7 @@ Tool::Tool(const fs::path& root, std::string program) : program_(std::move(progr
     for (const std::string& file :
          name.find("-linux-gnu") == std::string::npos ? std::set<std::string>() : names_in(root, directory)) {
       if (file.starts_with("ld-linux") || file.starts_with("ld64.so")) {
-        loader_ = directory + "/" + file;
+        loader_ = fmt::format("{}/{}", directory, file);
         architecture_ = name;
       }
     }

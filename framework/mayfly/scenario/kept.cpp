@@ -138,6 +138,7 @@ std::optional<std::string> lint_key(const Profile& profile) {
       step.secrets.clear();  // nobody reads them here, and they may be absent
       hash.field(fingerprint(step));
       if (const auto* ansible = std::get_if<AnsibleStep>(&step.action)) hash.field(ansible->installed.string());
+      if (const auto* propellor = std::get_if<PropellorStep>(&step.action)) hash.field(propellor->toolchain.string());
       const Path directory = std::visit(DirectoryOf{}, step.action);
       if (!directory.empty() && !hash_linter_files(hash, directory)) return std::nullopt;
     }
