@@ -42,6 +42,17 @@ int line_without(std::string_view without, const std::string& name) {
 /// What a script that loops for long leaves is more than anybody reads.
 constexpr std::size_t kLongestTrace = std::size_t{16} << 20;
 
+/// A container that the script has stopped is told by what else becomes of the step.
+template <typename Parse>
+std::vector<TaskResult> lines_in(const Target& target, const std::string& trace, Parse parse) {
+  try {
+    const auto status = file_status(target, trace);
+    return status && status->size <= kLongestTrace ? parse(read_file(target, trace)) : std::vector<TaskResult>();
+  } catch (const StoppedError&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 StepOutcome run_shell(const ShellStep& step, const StepContext& context) {
@@ -76,8 +87,10 @@ StepOutcome run_shell(const ShellStep& step, const StepContext& context) {
   const ExecResult result = run(context.target, argv, options);
   task.ended = std::chrono::system_clock::now();
   std::vector<TaskResult> lines;
-  if (const auto status = file_status(context.target, trace); status && status->size <= kLongestTrace) {
-    lines = parse_shell_trace(read_file(context.target, trace), script, content, name, task.ended);
+  if (traced) {
+    lines = lines_in(context.target, trace, [&](const std::string& text) {
+      return parse_shell_trace(text, script, content, name, task.ended);
+    });
   }
   StepOutcome outcome;
   if (result.timed_out) {
