@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "mayfly/session/converge_layer.h"
+#include "mayfly/session/convergence.h"
 #include "mayfly/session/init_choice.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
@@ -132,6 +133,47 @@ TEST(ConvergeKey, IgnoresWhatTheConvergedMachineDoesNotDependOn) {
   other.checks.push_back({.resource = Resource::port, .subject = "80"});
   other.init.within = std::chrono::seconds(1);
   EXPECT_EQ(key_of(profile), key_of(other));
+}
+
+/// Who has made /etc/x, which was changed at 100 ms after the epoch's first second?
+std::string maker(std::vector<TaskResult> tasks) {
+  using std::chrono::milliseconds;
+  const std::chrono::system_clock::time_point start{std::chrono::seconds(1)};
+  for (std::size_t i = 0; i < tasks.size(); ++i) {  // all within a tick of the kernel's clock, at 1000 Hz too
+    tasks[i].started = start + std::chrono::microseconds(99'900 + 300 * i);
+    tasks[i].ended = tasks[i].started + std::chrono::microseconds(300);
+  }
+  StateDiff diff{.changes = {{.resource = ResourceKind::file, .name = "/etc/x", .when = start + milliseconds(100)}}};
+  attribute(diff, tasks);
+  return diff.changes.front().task;
+}
+
+constexpr auto kChanged = TaskResult::Status::changed;
+
+TEST(Attribute, TakesTheTaskThatRanThen) {
+  EXPECT_EQ(maker({{.name = "one"}, {.name = "two"}}), "one");
+  EXPECT_EQ(maker({}), "");
+}
+
+TEST(Attribute, PrefersATaskThatNamesTheFileWithinTheClocksGrain) {
+  EXPECT_EQ(maker({{.name = "one", .status = kChanged}, {.name = "File[/etc/x.d]"}, {.name = "File[/etc/x]"}}),
+            "File[/etc/x]");
+}
+
+TEST(Attribute, PrefersATaskThatSaysThatItHasChangedSomething) {
+  EXPECT_EQ(maker({{.name = "one"}, {.name = "two", .status = kChanged}}), "two");
+  EXPECT_EQ(maker({{.name = "Concat_file[/etc/x]"}, {.name = "File[/etc/x]", .status = kChanged}}), "File[/etc/x]");
+}
+
+TEST(Attribute, BelievesNoOtherTaskOfWhatHappenedInTheMidstOfOne) {
+  using std::chrono::milliseconds;
+  const std::chrono::system_clock::time_point start{std::chrono::seconds(1)};
+  StateDiff diff{.changes = {{.resource = ResourceKind::file, .name = "/etc/x", .when = start + milliseconds(50)}}};
+  attribute(
+      diff,
+      {{.name = "says ok", .started = start, .ended = start + milliseconds(60)},
+       {.name = "next", .status = kChanged, .started = start + milliseconds(60), .ended = start + milliseconds(90)}});
+  EXPECT_EQ(diff.changes.front().task, "says ok");
 }
 
 }  // namespace

@@ -23,19 +23,39 @@ std::chrono::nanoseconds clock_grain() {
                                                             : std::chrono::nanoseconds(kClockGrain);
 }
 
-bool ran_at(const TaskResult& task, TimePoint when, std::chrono::milliseconds tolerance) {
-  return task.started != TimePoint{} && when >= task.started - tolerance && when <= task.ended + tolerance;
+bool ran_between(const TaskResult& task, TimePoint from, TimePoint to) {
+  return task.started != TimePoint{} && task.started <= to && task.ended >= from;
 }
 
-const TaskResult* task_at(TimePoint when, const std::vector<TaskResult>& tasks) {
-  for (const auto tolerance : {std::chrono::milliseconds(0), kClockGrain}) {
-    const auto found =
-        std::find_if(tasks.begin(), tasks.end(), [&](const TaskResult& task) { return ran_at(task, when, tolerance); });
-    if (found != tasks.end()) {
-      return &*found;
+/// "File[/etc/x]" and "files '/etc/x'" name /etc/x.
+bool names(const TaskResult& task, const std::string& path) {
+  const std::size_t at = task.name.find(path);
+  return !path.empty() && at != std::string::npos &&
+         std::string_view("]'\" ").find((task.name + " ")[at + path.size()]) != std::string_view::npos;
+}
+
+/// Fast tools have several tasks within one grain of the clock. Then the one that speaks of the file has made it, or
+/// one that says that it has changed something; of these the first. None of them when a single task fills the grain.
+const TaskResult* task_of(const StateChange& change, TimePoint when, const std::vector<TaskResult>& tasks) {
+  const TimePoint latest = when + std::chrono::duration_cast<TimePoint::duration>(clock_grain());
+  const auto rank = [&](const TaskResult& task) {
+    const int weight = (names(task, change.name) ? 2 : 0) + (task.status == TaskResult::Status::changed ? 1 : 0);
+    const bool alone = task.started <= when && task.ended >= latest;
+    return alone ? std::max(weight, 2) : weight;
+  };
+  const TaskResult* best = nullptr;
+  for (const TaskResult& task : tasks) {
+    if (ran_between(task, when, latest) && (best == nullptr || rank(task) > rank(*best))) {
+      best = &task;
     }
   }
-  return nullptr;
+  if (best != nullptr) {
+    return best;
+  }
+  const auto near = std::find_if(tasks.begin(), tasks.end(), [&](const TaskResult& task) {
+    return ran_between(task, when - kClockGrain, when + kClockGrain);
+  });
+  return near == tasks.end() ? nullptr : &*near;
 }
 
 /// dpkg writes the list of a package's files when it unpacks it.
@@ -135,7 +155,7 @@ void attribute(StateDiff& diff, const std::vector<TaskResult>& tasks) {
     if (!change.task.empty() || when == TimePoint{}) {
       continue;
     }
-    if (const TaskResult* task = task_at(when, tasks)) {
+    if (const TaskResult* task = task_of(change, when, tasks)) {
       change.task = title_of(*task);
     }
   }

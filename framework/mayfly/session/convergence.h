@@ -33,7 +33,8 @@ struct Convergence {
 void mask_secrets(StateDiff& diff, const std::vector<ProvisionStep>& steps);
 
 /// Names the task that made each change: the one that ran when a file was last changed (its ctime), or of a package
-/// when the list of its files was written. A change between two tasks, or without a time, stays without.
+/// when the list of its files was written. Of several that ran within the clock's grain (10 ms), one that speaks of the
+/// file goes first. A change between two tasks, or without a time, stays without.
 void attribute(StateDiff& diff, const std::vector<TaskResult>& tasks);
 
 /// The lines of a script that may have made a change: those that ran within the grain of the kernel's clock. Nothing of
