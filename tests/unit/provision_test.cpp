@@ -238,6 +238,16 @@ TEST(PuppetReport, SecondRunIsUnchangedAndLeavesOutPuppetsOwnResources) {
   EXPECT_FALSE(puppet_failure(report, 0, "", kDirectory));
 }
 
+TEST(PuppetReport, KeepsWhatAnotherResourceMadeWhenItChanged) {
+  const PuppetReport report = parse_puppet_report(
+      R"({"status": "changed", "transaction_completed": true, "logs": [], "resources": [
+          {"resource": "Schedule[daily]", "events": []},
+          {"resource": "File[/etc/x]", "changed": true, "events": []}]})",
+      puppet_paths(), kDirectory);
+  ASSERT_EQ(report.tasks.size(), 1U);
+  EXPECT_EQ(report.tasks.front().name, "File[/etc/x]");
+}
+
 // File[/etc/check-new] and three more out of sync, Exec[...] to be refreshed, File[/etc/hostname] in sync.
 TEST_P(PuppetReports, NoopForeseesChangesAndTheirPaths) {
   const PuppetReport report =

@@ -97,8 +97,10 @@ PuppetReport read_report(const json::object& object, const PathMap& paths, const
     const json::object& resource = value.as_object();
     const std::string file = text_of(resource, "file");
     TaskResult task = read_resource(resource, logs);
-    // Puppet's own schedules and filebucket stand in no file.
-    if (file.empty() && task.status != TaskResult::Status::failed) {
+    // Puppet's own schedules and filebucket stand in no file; nor do resources that others make (concat's file), which
+    // tell what these have changed.
+    const bool idle = task.status == TaskResult::Status::ok || task.status == TaskResult::Status::skipped;
+    if (file.empty() && idle) {
       continue;
     }
     task.message = paths.to_host(task.message);
