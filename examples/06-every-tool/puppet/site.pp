@@ -1,0 +1,1 @@
+class { 'courier': token => Sensitive($facts['token']), workers => 4 }

@@ -1,0 +1,3 @@
+LISTEN=127.0.0.1
+PORT=8080
+WORKERS=<%= $workers %>
