@@ -10,6 +10,7 @@ case $1 in
     . /etc/courier/courier.conf
     exec python3 -m http.server --bind "$LISTEN" --directory /var/lib/courier "$PORT" ;;
   up-to-date) # sounds like a question, and writes down when it was asked
+    sleep 0.05 # looks through the letters
     date +%s.%N >/var/cache/courier/asked
     test -e /var/cache/courier/index ;;
   reindex) echo 1 >/var/cache/courier/index ;;
