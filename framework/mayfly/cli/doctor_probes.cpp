@@ -161,7 +161,7 @@ ProbeResult probe_reaping() {
           "give this container an init that does: docker run --init, or tini"};
 }
 
-Probe tool(std::string program, std::string what_for, std::string package) {
+Probe tool(const std::string& program, const std::string& what_for, const std::string& package) {
   return {program, [=]() -> ProbeResult {
             if (const auto path = find_program(program)) return {.detail = path->string()};
             return {Status::warning, fmt::format("not found: {}", what_for), "apt-get install " + package};

@@ -81,6 +81,7 @@ class Verification {
       work();  // --keep needs the terminal's own thread
     } else {
       std::vector<std::thread> threads;
+      threads.reserve(jobs_);
       for (std::size_t i = 0; i < jobs_; ++i) threads.emplace_back(work);
       for (std::thread& thread : threads) thread.join();
     }
@@ -151,6 +152,7 @@ class Verification {
 
 void write_reports(const VerifyArguments& arguments, const std::vector<ScenarioReport>& reports) {
   std::vector<JunitSuite> suites;
+  suites.reserve(reports.size());
   for (const ScenarioReport& report : reports) suites.push_back(junit_suite(report));
   if (!arguments.junit.empty()) write_file(arguments.junit, render_junit(suites));
   if (!arguments.tap.empty()) write_file(arguments.tap, render_tap(suites));

@@ -16,11 +16,10 @@ namespace {
 constexpr Milliseconds kRedraw{100};
 constexpr std::size_t kMostRunning = 12;  ///< lines of a terminal that are worth drawing over
 
-/// A terminal that is gone is nobody's concern here.
 void write_quietly(int descriptor, std::string_view text) {
   try {
     write_all(descriptor, text, "a terminal");
-  } catch (const Error&) {
+  } catch (const Error&) {  // NOLINT(bugprone-empty-catch): a terminal that is gone is nobody's concern here
   }
 }
 
@@ -85,13 +84,13 @@ void VerifyView::output(std::size_t run, std::string_view line) {
   if (auto& running = runs_.at(run).running; running && line.find_first_not_of(" \t\r\n") != std::string_view::npos) {
     running->last_line = line;
   }
-  if (options_.output && !(options_.live && isatty(STDERR_FILENO) != 0)) to_stderr(run, line);
+  if (options_.output && (!options_.live || isatty(STDERR_FILENO) == 0)) to_stderr(run, line);
 }
 
 void VerifyView::progress(std::size_t run, std::string_view line) {
   const std::lock_guard lock(mutex_);
   if (auto& running = runs_.at(run).running) running->last_line = line;
-  if (options_.output && !(options_.live && isatty(STDERR_FILENO) != 0)) log(LogLevel::info, line);
+  if (options_.output && (!options_.live || isatty(STDERR_FILENO) == 0)) log(LogLevel::info, line);
 }
 
 void VerifyView::step_ends(std::size_t run, const StepReport& step) {

@@ -20,13 +20,13 @@ struct DocumentEntry;
 struct DocumentNode {
   enum class Kind { text, integer, real, boolean, time, array, table };
   Kind kind = Kind::table;
-  std::string text{};                    ///< text; time, as TOML writes it
-  std::int64_t integer = 0;              ///< integer
-  bool octal = false;                    ///< integer that was written as 0o...
-  double real = 0;                       ///< real
-  bool boolean = false;                  ///< boolean
-  std::vector<DocumentNode> items{};     ///< array
-  std::vector<DocumentEntry> entries{};  ///< table, in the order of the file
+  std::string text{};                  ///< text; time, as TOML writes it
+  std::int64_t integer = 0;            ///< integer
+  bool octal = false;                  ///< integer that was written as 0o...
+  double real = 0;                     ///< real
+  bool boolean = false;                ///< boolean
+  std::vector<DocumentNode> items{};   ///< array
+  std::vector<DocumentEntry> entries;  ///< table, in the order of the file
   Place place{};
 
   [[nodiscard]] const DocumentEntry* find(std::string_view key) const noexcept;

@@ -61,8 +61,6 @@ bool fits(Operator op, ValueType type) {
     case Operator::at_least:
       return type == ValueType::integer || type == ValueType::number || type == ValueType::version ||
              type == ValueType::content;
-    case Operator::length:
-      return type == ValueType::list || is_text(type);
     default:
       return type == ValueType::list || is_text(type);
   }
@@ -187,7 +185,7 @@ class ExpectationReader {
           return std::nullopt;
         }
         if (node.kind != Kind::array) {
-          reader_.wrong_type(entry.key, node, "an array of conditions", "for example [{ matches = \"^a\" }, \"b\"]");
+          reader_.wrong_type(entry.key, node, "an array of conditions", R"(for example [{ matches = "^a" }, "b"])");
           return std::nullopt;
         }
         return each(op, node.items, [this](const DocumentNode& item) { return read(item); });

@@ -97,7 +97,7 @@ void read_table(Reader& reader, const Schema<T, N>& schema, std::string_view nam
 template <typename T, auto Member, auto Read>
 void into(Reader& reader, std::string_view name, const DocumentNode& node, T& out) {
   if (auto value = Read(reader, name, node)) {
-    out.*Member = *std::move(value);
+    out.*Member = *std::move(value);  // NOLINT(bugprone-optional-value-conversion): the member may be optional, too
   }
 }
 

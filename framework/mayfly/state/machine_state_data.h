@@ -17,7 +17,7 @@ struct MachineState::Data {
   OwnerNames owners;
   std::map<ResourceKind, Resources> resources{};  ///< without the kinds that aren't known
   std::optional<RunFiles> run{};
-  bool knows_units = false;                       ///< not only their files: systemd runs
+  bool knows_units = false;  ///< not only their files: systemd runs
 };
 
 }  // namespace mayfly
