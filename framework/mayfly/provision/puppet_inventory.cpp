@@ -148,7 +148,7 @@ std::vector<DeclaredTask> puppet_inventory(const PuppetStep& step) {
     std::vector<std::filesystem::path> manifests;
     std::error_code unreadable;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(directory, unreadable)) {
-      const std::filesystem::path path = entry.path();
+      const std::filesystem::path& path = entry.path();
       // Other manifests beside this one are other machines'.
       const bool used = path == step.manifest || path.parent_path() != own;
       if (path.extension() == ".pp" && used && path.string().find("/spec/") == std::string::npos) {
