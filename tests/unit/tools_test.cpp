@@ -324,6 +324,11 @@ TEST(EnterScript, HandsOnArgumentsAndTheTimeThatIsLeft) {
   EXPECT_THAT(run_process({files.path() / "late", "ls"}).out, HasSubstr("<10ms>\n"));
 }
 
+TEST(EnterScript, IsNotOverBeforeTheDeadline) {
+  // The script sees hundredths of a second: 1.009 s must not become 1.00 s.
+  EXPECT_THAT(enter_script("/enter", 42, std::chrono::milliseconds(1'009)), HasSubstr("left=$(( 101 - "));
+}
+
 class ToolRoots : public testing::Test {
  protected:
   ToolRoots() {

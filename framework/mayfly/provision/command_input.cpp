@@ -10,14 +10,15 @@
 namespace mayfly {
 
 std::string enter_script(const std::filesystem::path& enter, pid_t init_pid, std::chrono::milliseconds deadline) {
-  constexpr int kMillisecondsOfUnit = 10;  // /proc/uptime has hundredths
+  // /proc/uptime has hundredths, rounded down: one more, so that it isn't over before the deadline has passed.
+  constexpr int kMillisecondsOfUnit = 10;
   return fmt::format(
       "#!/bin/sh\n"
       "read -r up idle < /proc/uptime\n"
       "left=$(( {} - ${{up%.*}}${{up#*.}} ))\n"
       "[ \"$left\" -gt 0 ] || left=1\n"
       "exec {} --init {} --timeout \"${{left}}0ms\" \"$@\"\n",
-      deadline.count() / kMillisecondsOfUnit, shell_quote({enter.string()}), init_pid);
+      deadline.count() / kMillisecondsOfUnit + 1, shell_quote({enter.string()}), init_pid);
 }
 
 TaskResult::Status status_of_exit_code(int exit_code, const std::vector<int>& changed) {
