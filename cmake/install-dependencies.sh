@@ -7,12 +7,11 @@ set -euo pipefail
 # To compile and link.
 build=(g++ cmake ninja-build pkg-config libfmt-dev libssl-dev libtomlplusplus-dev libcli11-dev libgtest-dev libgmock-dev
   lxc-dev libseccomp-dev libre2-dev libcurl4-openssl-dev libyaml-cpp-dev)
-# Host programs that profiles can ask for: Debian images, network = "nat", ansible steps.
-run=(mmdebstrap slirp4netns ansible-core)
+# Host programs that profiles can ask for: Debian images, network = "nat", ansible and cdist steps.
+run=(mmdebstrap slirp4netns ansible-core cdist)
 # What Mayfly's own tests look at the host with; one of them compiles Mayfly a second time, which takes minutes without
 # ccache.
-test=(ccache iproute2 libxml2-utils python3-testinfra ruby-serverspec perl ansible-lint puppet-agent puppet-lint shellcheck
-  cdist)
+test=(ccache iproute2 libxml2-utils python3-testinfra ruby-serverspec perl ansible-lint puppet-agent puppet-lint shellcheck)
 # What .ci/run checks the sources with.
 lint=(clang-format-14 clang-tidy-19)
 

@@ -204,6 +204,7 @@ std::vector<Probe> doctor_probes(const Paths& paths) {
       tool("slirp4netns", "profiles with network = \"nat\" can't start", "slirp4netns"),
       {"tun device", probe_tun},
       tool("ansible-playbook", "steps of kind 'ansible' can't run", "ansible-core"),
+      tool("cdist", "steps of kind 'cdist' can't run", "cdist"),
       {"container", [=] { return probe_container(paths); }},
   };
 }
