@@ -6,8 +6,9 @@ build_mayfly() {
   local preset=$1 target=$2 log options=()
   if command -v ccache >/dev/null; then
     options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-    # Else a second build directory, as the test consumer_add_subdirectory makes one, finds nothing in the cache.
-    export CCACHE_NOHASHDIR=1
+    # Else a second build directory finds nothing in the cache. The test consumer_add_subdirectory makes one through
+    # ctest, which sets these two to nothing for what it builds.
+    export CCACHE_NOHASHDIR=1 LC_ALL= LC_MESSAGES=
   fi
   mkdir -p "build/$preset"
   log=build/$preset/configure.log
