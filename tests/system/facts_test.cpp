@@ -188,6 +188,8 @@ class Leading(http.server.BaseHTTPRequestHandler):
 class Secure(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
+        # Python doesn't say that it ends a TLS connection: without a length that is an answer that was cut off.
+        self.send_header('Content-Length', '14')
         self.end_headers()
         self.wfile.write(b'safe and sound')
 plain = http.server.HTTPServer(('127.0.0.1', 8095), Leading)
