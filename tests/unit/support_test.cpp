@@ -6,6 +6,7 @@
 
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/error.h"
+#include "mayfly/support/lines.h"
 #include "mayfly/support/log.h"
 #include "mayfly/support/paths.h"
 #include "mayfly/support/pattern.h"
@@ -309,6 +310,12 @@ TEST(Pattern, MatchesAtLines) {
   EXPECT_TRUE(Pattern("^b$").found_in("a\nb\nc\n"));
   EXPECT_FALSE(Pattern("^c").found_in("a\nbc\n"));
   EXPECT_THROW(Pattern("[a"), Error);
+}
+
+TEST(Lines, OfATextAreThoseBetweenItsLineBreaks) {
+  EXPECT_THAT(lines_of(""), testing::IsEmpty());
+  EXPECT_THAT(lines_of("one"), testing::ElementsAre("one"));
+  EXPECT_THAT(lines_of("one\n\nthree\n"), testing::ElementsAre("one", "", "three"));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "mayfly/exec/proc_text.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
+#include "mayfly/support/lines.h"
 
 namespace mayfly {
 namespace {
@@ -25,20 +26,10 @@ std::string trimmed(std::string text) {
   return text;
 }
 
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    lines.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return lines;
-}
-
 std::string indented(std::string_view text) {
   std::string result;
-  for (const std::string& line : lines_of(text)) {
-    result += "\n    " + line;
+  for (const std::string_view line : lines_of(text)) {
+    result += fmt::format("\n    {}", line);
   }
   return result;
 }
@@ -53,8 +44,8 @@ std::string journal_of(const Target& target, const std::string& unit) {
 /// The first words of a systemctl listing.
 std::vector<std::string> listed(const Target& target, const std::vector<std::string>& argv, std::size_t word) {
   std::vector<std::string> names;
-  for (const std::string& line : lines_of(run(target, argv, {.timeout = kAsk}).out)) {
-    std::string_view rest = line;
+  const ExecResult listing = run(target, argv, {.timeout = kAsk});
+  for (std::string_view rest : lines_of(listing.out)) {
     for (std::size_t i = 0; i <= word && !rest.empty(); ++i) {
       rest.remove_prefix(std::min(rest.find_first_not_of(" *"), rest.size()));
       const std::string_view name = rest.substr(0, rest.find(' '));
@@ -116,9 +107,9 @@ ReadyLook look_at_unit(const Target& target, const std::string& unit, Millisecon
     return {Answer::never, fmt::format("unit '{}' can't be asked for: the container has no 'systemctl'", unit)};
   }
   std::map<std::string, std::string> fields;
-  for (const std::string& line : lines_of(asked.out)) {
+  for (const std::string_view line : lines_of(asked.out)) {
     const std::size_t equals = std::min(line.find('='), line.size());
-    fields[line.substr(0, equals)] = line.substr(std::min(equals + 1, line.size()));
+    fields[std::string(line.substr(0, equals))] = line.substr(std::min(equals + 1, line.size()));
   }
   const std::string& state = fields["ActiveState"];
   if (state == "active") {

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <optional>
 
+#include "mayfly/support/lines.h"
 #include "mayfly/support/pattern.h"
 #include "mayfly/support/version.h"
 
@@ -145,17 +146,6 @@ std::string spaced(std::string_view attribute) {
   std::string words(attribute);
   std::replace(words.begin(), words.end(), '_', ' ');
   return words;
-}
-
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> lines;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    lines.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + 1);
-  }
-  return lines;
 }
 
 // Which part of the wanted text's pairs of characters the line has.

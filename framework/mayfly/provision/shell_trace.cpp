@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "mayfly/provision/text.h"
+#include "mayfly/support/lines.h"
 
 namespace mayfly {
 namespace {
@@ -19,16 +20,6 @@ using TimePoint = std::chrono::system_clock::time_point;
 constexpr std::size_t kMostRuns = 20'000;
 constexpr char kMark = '\1';
 constexpr char kEnd = '\2';
-
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> lines;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    lines.push_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return lines;
-}
 
 /// "1795395021.742686", in some locales with a comma.
 std::optional<TimePoint> time_from(std::string_view text) {

@@ -6,20 +6,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "mayfly/support/lines.h"
+
 namespace mayfly {
 namespace {
 
 constexpr std::size_t kContext = 3;
-
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> lines;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    lines.push_back(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  }
-  return lines;
-}
 
 /// One line of the diff: in both texts (' '), in the first ('-') or in the second ('+').
 struct DiffLine {
