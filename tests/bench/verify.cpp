@@ -1,6 +1,6 @@
 // Prints what `mayfly verify` costs for each example profile: cold (an empty store: the image is built and the machine
 // converged), layered (the image is there, the machine is converged) and warm (the converged machine is there). Each
-// round is a process of its own, on a store of its own that is removed in the end.
+// round is a process of its own, on a store of its own that is removed in the end. Interrupted, it ends with the round.
 //
 //   tests/bench/verify.sh                         builds and runs it; a cold round fetches packages and takes a minute
 //   verify --only web-ansible --cold-rounds 0     without a cold round; images come from the user's store
@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -29,6 +30,13 @@ namespace {
 using namespace mayfly;
 namespace json = boost::json;
 using Path = std::filesystem::path;
+
+/// SIGINT or SIGTERM has come: what is measured is printed, and the store removed.
+volatile std::sig_atomic_t stop_wanted = 0;  // a handler can reach nothing else
+
+class Stopped : public Error {
+  using Error::Error;
+};
 
 /// One `mayfly verify`.
 struct Round {
@@ -90,6 +98,9 @@ Round verify(const Path& profile, const Path& store, const Settings& settings) {
   const ProcessResult result = run_process({settings.command, "verify", "--quiet", "--json", report, profile},
                                            {.env = {{"MAYFLY_STORE_DIR", store}}});
   const auto end = std::chrono::steady_clock::now();
+  if (stop_wanted != 0) {
+    throw Stopped("stopped; the table has the profiles that were measured until then");
+  }
   constexpr int kManifestFailed = 1;
   if (result.exit_code > kManifestFailed) {
     throw Error(
@@ -232,15 +243,27 @@ int main(int argc, char** argv) {
   app.add_option("--json", settings.json, "write every round as JSON")->type_name("FILE");
   app.add_option("--mayfly", settings.command, "the command to measure")->type_name("FILE");
   CLI11_PARSE(app, argc, argv);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    std::signal(signal, [](int) { stop_wanted = 1; });
+  }
   try {
     std::vector<Row> rows;
+    std::optional<Stopped> stopped;
     for (const Path& profile : chosen_profiles(settings)) {
-      std::vector<Row> of_profile = measure(std::filesystem::absolute(profile), settings);
-      std::move(of_profile.begin(), of_profile.end(), std::back_inserter(rows));
+      try {
+        std::vector<Row> of_profile = measure(std::filesystem::absolute(profile), settings);
+        std::move(of_profile.begin(), of_profile.end(), std::back_inserter(rows));
+      } catch (const Stopped& error) {
+        stopped = error;
+        break;
+      }
     }
     fmt::print("{}", markdown(rows));
     if (!settings.json.empty()) {
       write_file(settings.json, as_json(rows));
+    }
+    if (stopped) {
+      throw *stopped;
     }
     return 0;
   } catch (const std::exception& error) {
