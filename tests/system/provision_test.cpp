@@ -11,6 +11,7 @@
 #include "mayfly/provision/inspection.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
+#include "tests/support/command_lines.h"
 #include "tests/support/requirements.h"
 #include "tests/support/shared_container.h"
 
@@ -64,9 +65,11 @@ class InContainer : public test::SharedContainer<Suite> {
       }
     };
     try {
-      note(provision(
-          target(), {.action = std::move(action), .secrets = {{"password", {.file = secret_.path() / "password"}}}},
-          {.on_output = [&](std::string_view line) { seen += std::string(line) + "\n" + secret_on_command_lines(); }}));
+      note(provision(target(),
+                     {.action = std::move(action), .secrets = {{"password", {.file = secret_.path() / "password"}}}},
+                     {.on_output = [&](std::string_view line) {
+                       seen += std::string(line) + "\n" + test::seen_on_command_lines(kSecret);
+                     }}));
     } catch (const ProvisionError& error) {
       seen += error.what();
       note(error.result());
@@ -74,18 +77,6 @@ class InContainer : public test::SharedContainer<Suite> {
     return seen;
   }
   static constexpr const char* kSecret = "correct 'horse' battery";
-  /// The secret when a process has it on its command line. Only that: others' command lines are none of a test's
-  /// output.
-  static std::string secret_on_command_lines() {
-    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-      std::error_code code;
-      if (std::filesystem::exists(entry.path() / "cmdline", code) &&
-          read_file_if_exists(entry.path() / "cmdline").value_or("").find(kSecret) != std::string::npos) {
-        return std::string(kSecret) + " on a command line\n";
-      }
-    }
-    return {};
-  }
   /// Files of the container with the secret in them.
   static std::string files_with_secret() {
     return run(target(), {"grep", "-rlFe", kSecret, "/etc", "/var", "/run", "/tmp", "/root", "/opt"}).out;

@@ -9,6 +9,7 @@
 #include "mayfly/report/tap.h"
 #include "mayfly/scenario/scenario.h"
 #include "mayfly/support/file_io.h"
+#include "tests/support/command_lines.h"
 #include "tests/system/tools.h"
 
 namespace mayfly {
@@ -33,26 +34,14 @@ struct Secrets : test::Tools<test::OwnRoot> {
 
   std::map<std::string, SecretSource> secrets() const { return {{"password", {.file = files_.path() / "password"}}}; }
 
-  /// The secret when a process has it on its command line. Only that: others' command lines are none of a test's
-  /// output.
-  static std::string secret_on_command_lines() {
-    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-      std::error_code code;
-      if (std::filesystem::exists(entry.path() / "cmdline", code) &&
-          read_file_if_exists(entry.path() / "cmdline").value_or("").find(kSecret) != std::string::npos) {
-        return std::string(kSecret) + " on a command line\n";
-      }
-    }
-    return {};
-  }
-
   /// What is streamed and returned, and command lines of all processes meanwhile.
   std::string seen_of(ProvisionAction action) {
     std::string seen;
     try {
       static_cast<void>(provision(
           target(), {.action = std::move(action), .secrets = secrets()},
-          {.on_output = [&](std::string_view line) { seen += std::string(line) + "\n" + secret_on_command_lines(); },
+          {.on_output =
+               [&](std::string_view line) { seen += std::string(line) + "\n" + test::seen_on_command_lines(kSecret); },
            .dependencies = DependencyOptions(),
            .tool_image = test::shared_tools()}));
       ADD_FAILURE() << "the step succeeded";
