@@ -32,6 +32,7 @@ function(mayfly_add_test kind name)
   add_executable(${target} ${arg_SOURCES})
   target_link_libraries(${target} PRIVATE ${arg_LIBRARIES} GTest::gmock ${arg_MAIN} mayfly_settings)
   target_include_directories(${target} PRIVATE ${mayfly_SOURCE_DIR})
+  target_precompile_headers(${target} REUSE_FROM mayfly_test_headers)
   target_compile_definitions(${target} PRIVATE ${arg_DEFINITIONS}
     MAYFLY_TEST_DIR="${CMAKE_CURRENT_SOURCE_DIR}" MAYFLY_SOURCE_DIR="${mayfly_SOURCE_DIR}")
 
