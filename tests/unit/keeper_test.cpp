@@ -91,11 +91,11 @@ TEST(Failure, KeepsItsContext) {
 TEST(Packet, CarriesADescriptor) {
   auto [here, there] = make_packet_sockets();
   auto [other, attached] = make_packet_sockets();
-  ASSERT_TRUE(send_packet(here.get(), "hello", attached.get()));
+  ASSERT_TRUE(send_packet(here.get(), "hello", {attached.get()}));
   const std::optional<Packet> packet = receive_packet(there.get());
   ASSERT_TRUE(packet);
   EXPECT_EQ(packet->text, "hello");
-  EXPECT_TRUE(send_packet(packet->attached.get(), "through it"));
+  EXPECT_TRUE(send_packet(packet->attached.front().get(), "through it"));
   EXPECT_EQ(receive_packet(other.get())->text, "through it");
 }
 

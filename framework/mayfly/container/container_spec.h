@@ -25,6 +25,9 @@ struct ContainerSpec {
   bool privileged = false;
   Limits limits{};
   Network network = Network::none;
+  /// Containers with network `nat` share an address range and reach each other within their group only: empty for the
+  /// session's own network, which lasts as long as the session; another one goes with its last container.
+  std::string network_group{};
   std::map<std::string, std::string> env{};
   friend bool operator==(const ContainerSpec&, const ContainerSpec&) = default;
 };

@@ -3,17 +3,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <spawn.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
-#include <csignal>
 #include <mutex>
 #include <utility>
 
+#include "mayfly/keeper/detached.h"
 #include "mayfly/keeper/packet.h"
 #include "mayfly/keeper/privileges.h"
 #include "mayfly/keeper/protocol.h"
@@ -24,77 +21,15 @@
 namespace mayfly {
 namespace {
 
-// What the keeper's command line calls its two descriptors. High enough not to be one of the descriptors that are moved
-// there.
+// What the keeper's command line calls its two descriptors.
 constexpr int kSocketInKeeper = 10;
 constexpr int kOwnerInKeeper = 11;
-
-/// A spawn's preparations, released in every case.
-class SpawnSetup {
- public:
-  SpawnSetup() {
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-  }
-  ~SpawnSetup() {
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-  }
-  SpawnSetup(const SpawnSetup&) = delete;
-  SpawnSetup& operator=(const SpawnSetup&) = delete;
-  posix_spawn_file_actions_t actions{};
-  posix_spawnattr_t attributes{};
-};
-
-UniqueFd open_pidfd(pid_t pid) {
-  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd) {
-    throw SystemError(fmt::format("open a pidfd of process {}", pid));
-  }
-  return pidfd;
-}
-
-/// Above every number that posix_spawn's dup2 actions write to.
-UniqueFd move_up(UniqueFd fd) {
-  UniqueFd moved(fcntl(fd.get(), F_DUPFD_CLOEXEC, kOwnerInKeeper + 1));
-  if (!moved) {
-    throw SystemError("duplicate a descriptor");
-  }
-  return moved;
-}
-
-void spawn_keeper(UniqueFd socket, const Paths& paths) {
-  const std::filesystem::path program = find_shipped("mayfly-keeper");
-  const UniqueFd keepers_socket = move_up(std::move(socket));
-  const UniqueFd self = move_up(open_pidfd(getpid()));
-  SpawnSetup setup;
-  posix_spawn_file_actions_adddup2(&setup.actions, keepers_socket.get(), kSocketInKeeper);
-  posix_spawn_file_actions_adddup2(&setup.actions, self.get(), kOwnerInKeeper);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&setup.attributes, &none);
-  sigset_t defaults;
-  sigfillset(&defaults);
-  posix_spawnattr_setsigdefault(&setup.attributes, &defaults);
-  posix_spawnattr_setflags(&setup.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  std::string arguments[] = {"mayfly-keeper", std::to_string(kSocketInKeeper), std::to_string(kOwnerInKeeper),
-                             paths.runtime.string(), paths.store.string()};
-  char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
-                  arguments[3].data(), arguments[4].data(), nullptr};
-  pid_t child = -1;
-  if (const int error = posix_spawn(&child, program.c_str(), &setup.actions, &setup.attributes, argv, environ);
-      error != 0) {
-    throw SystemError(fmt::format("start '{}'", program.string()), error);
-  }
-  // It forks the keeper proper and ends at once.
-  while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-  }
-}
 
 }  // namespace
 
 struct KeeperClient::State {
   pid_t owner = getpid();
+  bool attached = false;  ///< to a keeper of another process
   UniqueFd socket;
   UniqueFd keeper_pidfd;
   pid_t keeper = -1;
@@ -108,10 +43,10 @@ struct KeeperClient::State {
 
 Reply KeeperClient::State::ask(const Request& request) {
   if (getpid() != owner) {
-    throw Error("a keeper serves the process that started it, not a fork of that");
+    throw Error("a keeper serves the process that started it or was given it, not a fork of that");
   }
   auto [ours, theirs] = make_packet_sockets();
-  const bool sent = send_packet(socket.get(), to_json(request), theirs.get());
+  const bool sent = send_packet(socket.get(), to_json(request), {theirs.get()});
   theirs.reset();
   // The pidfd as well: another thread's fork may hold a copy of the other end.
   pollfd waiting[] = {{ours.get(), POLLIN, 0}, {keeper_pidfd.get(), POLLIN, 0}};
@@ -141,7 +76,11 @@ void KeeperClient::State::expect_done(const Request& request) { (void)std::get<r
 KeeperClient::KeeperClient(const Paths& paths) : state_(std::make_shared<State>()) {
   require_privileges();
   auto [ours, theirs] = make_packet_sockets();
-  spawn_keeper(std::move(theirs), paths);
+  spawn_detached(
+      "mayfly-keeper",
+      {std::to_string(kSocketInKeeper), std::to_string(kOwnerInKeeper), paths.runtime.string(), paths.store.string()},
+      {{theirs, kSocketInKeeper}, {open_pidfd(getpid()), kOwnerInKeeper}});
+  theirs.reset();
   const std::optional<Packet> packet = receive_packet(ours.get());
   if (!packet) {
     Error error("mayfly-keeper ended before it was ready; what it printed is on standard error");
@@ -159,6 +98,14 @@ KeeperClient::KeeperClient(const Paths& paths) : state_(std::make_shared<State>(
   state_->session = hello.session;
 }
 
+KeeperClient::KeeperClient(KeeperAttachment attachment) : state_(std::make_shared<State>()) {
+  state_->attached = true;
+  state_->socket = std::move(attachment.socket);
+  state_->keeper = attachment.keeper;
+  state_->keeper_pidfd = std::move(attachment.pidfd);
+  state_->session = std::move(attachment.session);
+}
+
 KeeperClient::~KeeperClient() {
   try {
     close();
@@ -168,6 +115,20 @@ KeeperClient::~KeeperClient() {
 }
 
 const std::string& KeeperClient::session_id() const noexcept { return state_->session; }
+
+KeeperAttachment KeeperClient::attachment() const {
+  const auto duplicate = [](const UniqueFd& fd) {
+    UniqueFd copy(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+    if (!copy) {
+      throw SystemError("duplicate a descriptor");
+    }
+    return copy;
+  };
+  return {.socket = duplicate(state_->socket),
+          .pidfd = duplicate(state_->keeper_pidfd),
+          .keeper = state_->keeper,
+          .session = state_->session};
+}
 
 StartedContainer KeeperClient::start(const ContainerSpec& spec) {
   const auto started = std::get<reply::Started>(state_->ask(request::Start{spec}));
@@ -180,8 +141,7 @@ void KeeperClient::destroy(const std::string& name) {
   } catch (const Error&) {
     // The session's end, on another thread perhaps, removes it too. A keeper that was killed has taken it along; that
     // is for close() to report.
-    pollfd ended{state_->keeper_pidfd.get(), POLLIN, 0};
-    if (!state_->closed && poll(&ended, 1, 0) != 1) {
+    if (!state_->closed && !has_ended(state_->keeper_pidfd)) {
       throw;
     }
   }
@@ -232,7 +192,7 @@ BuildScope KeeperClient::build_scope() {
 void KeeperClient::close() {
   const std::lock_guard lock(state_->closing);
   // Also when this fails: there is nobody to be asked a second time.
-  if (state_->closed.exchange(true) || getpid() != state_->owner) {
+  if (state_->closed.exchange(true) || getpid() != state_->owner || state_->attached) {
     return;
   }
   state_->expect_done(request::Close{});

@@ -22,6 +22,14 @@ struct StartedContainer {
   std::string address{};  ///< IPv4 address on the session's bridge, empty without network
 };
 
+/// What another process of the same user needs to talk to a keeper directly.
+struct KeeperAttachment {
+  UniqueFd socket;
+  UniqueFd pidfd;  ///< of the keeper
+  pid_t keeper = -1;
+  std::string session{};
+};
+
 /// The test process's side of a keeper: starts `mayfly-keeper`, which owns everything from then on and undoes it when
 /// this process ends in whatever way. Thread-safe: each request has its own reply channel, so that threads start
 /// containers at the same time.
@@ -30,12 +38,18 @@ class KeeperClient {
   /// Starts a keeper for this process.
   /// @throws PrivilegeError when not root; Error when the keeper can't be started, with its own words
   explicit KeeperClient(const Paths& paths);
+  /// Talks to the keeper of another process, which goes on owning the session: it ends with that process, and not with
+  /// this object.
+  explicit KeeperClient(KeeperAttachment attachment);
   /// Ends the session: everything that it still owns is undone. Waits until that is done.
   ~KeeperClient();
   KeeperClient(const KeeperClient&) = delete;
   KeeperClient& operator=(const KeeperClient&) = delete;
 
   [[nodiscard]] const std::string& session_id() const noexcept;
+
+  /// For another process, to be sent there.
+  [[nodiscard]] KeeperAttachment attachment() const;
 
   /// Returns once the container's init runs. A start that fails leaves nothing.
   /// @throws LxcError with the tail of liblxc's log and console

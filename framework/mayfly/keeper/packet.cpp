@@ -9,6 +9,12 @@
 
 namespace mayfly {
 
+namespace {
+
+constexpr std::size_t kMostAttached = 4;
+
+}  // namespace
+
 std::pair<UniqueFd, UniqueFd> make_packet_sockets() {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -17,21 +23,25 @@ std::pair<UniqueFd, UniqueFd> make_packet_sockets() {
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-bool send_packet(int socket, std::string_view text, int attach) {
+bool send_packet(int socket, std::string_view text, std::initializer_list<int> attach) {
   // sendmsg(2) reads only; its structures lack the const.
   iovec content{const_cast<char*>(text.data()), text.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  alignas(cmsghdr) char control[CMSG_SPACE(kMostAttached * sizeof(int))] = {};
   msghdr message{};
   message.msg_iov = &content;
   message.msg_iovlen = 1;
-  if (attach >= 0) {
+  if (attach.size() > kMostAttached) {
+    throw Error("more descriptors than fit into one message");
+  }
+  if (attach.size() > 0) {
+    const std::size_t size = attach.size() * sizeof(int);
     message.msg_control = control;
-    message.msg_controllen = sizeof control;
+    message.msg_controllen = CMSG_SPACE(size);
     cmsghdr* header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &attach, sizeof attach);
+    header->cmsg_len = CMSG_LEN(size);
+    std::memcpy(CMSG_DATA(header), attach.begin(), size);
   }
   for (;;) {
     if (sendmsg(socket, &message, MSG_NOSIGNAL) >= 0) {
@@ -41,7 +51,7 @@ bool send_packet(int socket, std::string_view text, int attach) {
       return false;
     }
     if (errno != EINTR) {
-      throw SystemError("send a message between test process and keeper");
+      throw SystemError("send a message between processes of Mayfly");
     }
   }
 }
@@ -57,23 +67,25 @@ std::optional<Packet> receive_packet(int socket) {
       if (errno == EINTR) {
         continue;
       }
-      throw SystemError("receive a message between test process and keeper");
+      throw SystemError("receive a message between processes of Mayfly");
     }
     Packet packet{.text = std::string(static_cast<std::size_t>(size), '\0')};
     iovec content{packet.text.data(), packet.text.size()};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    alignas(cmsghdr) char control[CMSG_SPACE(kMostAttached * sizeof(int))];
     msghdr message{};
     message.msg_iov = &content;
     message.msg_iovlen = 1;
     message.msg_control = control;
     message.msg_controllen = sizeof control;
     if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) < 0) {
-      throw SystemError("receive a message between test process and keeper");
+      throw SystemError("receive a message between processes of Mayfly");
     }
     if (const cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr && header->cmsg_type == SCM_RIGHTS) {
-      int attached = -1;
-      std::memcpy(&attached, CMSG_DATA(header), sizeof attached);
-      packet.attached.reset(attached);
+      for (std::size_t at = 0; at < header->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+        int attached = -1;
+        std::memcpy(&attached, CMSG_DATA(header) + at, sizeof attached);
+        packet.attached.emplace_back(attached);
+      }
     }
     return packet;
   }

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "mayfly/keeper/client.h"
+#include "mayfly/keeper/variant_json.h"
 
 namespace mayfly {
 namespace {
@@ -28,10 +29,6 @@ std::vector<T> string_list(const json::value& value) {
     list.emplace_back(std::string(element.as_string()));
   }
   return list;
-}
-
-std::string text_of(const json::object& object, std::string_view key) {
-  return std::string(object.at(key).as_string());
 }
 
 json::object limits_json(const Limits& limits) {
@@ -67,6 +64,7 @@ json::object spec_json(const ContainerSpec& spec) {
           {"privileged", spec.privileged},
           {"limits", limits_json(spec.limits)},
           {"network", static_cast<int>(spec.network)},
+          {"network_group", spec.network_group},
           {"env", env}};
 }
 
@@ -80,7 +78,8 @@ ContainerSpec spec_from(const json::object& object) {
                      .systemd = object.at("systemd").as_bool(),
                      .privileged = object.at("privileged").as_bool(),
                      .limits = limits_from(object.at("limits").as_object()),
-                     .network = static_cast<Network>(object.at("network").to_number<int>())};
+                     .network = static_cast<Network>(object.at("network").to_number<int>()),
+                     .network_group = text_of(object, "network_group")};
   for (const auto& [name, value] : object.at("env").as_object()) {
     spec.env.emplace(std::string(name), std::string(value.as_string()));
   }
@@ -150,48 +149,19 @@ void read(const json::object& o, reply::RootPaths& m) {
 }
 void read(const json::object& o, reply::BuildCgroup& m) { m.procs = text_of(o, "procs"); }
 
-template <typename Message>
-std::string message_json(const Message& message) {
-  json::object object = std::visit([](const auto& alternative) { return fields(alternative); }, message);
-  object["type"] = message.index();
-  return json::serialize(object);
-}
-
-template <typename Message, std::size_t index = 0>
-Message message_from(std::size_t type, const json::object& object) {
-  if constexpr (index == std::variant_size_v<Message>) {
-    throw Error(fmt::format("message of unknown type {}", type));
-  } else {
-    if (type == index) {
-      std::variant_alternative_t<index, Message> message;
-      read(object, message);
-      return message;
-    }
-    return message_from<Message, index + 1>(type, object);
-  }
-}
-
-template <typename Message>
-Message parse_message(std::string_view text) {
-  try {
-    // Paths and consoles may have any bytes.
-    json::parse_options options;
-    options.allow_invalid_utf8 = true;
-    const json::value value = json::parse(text, {}, options);
-    return message_from<Message>(value.as_object().at("type").to_number<std::size_t>(), value.as_object());
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw Error(fmt::format("message between test process and keeper isn't understood: {}", error.what()));
-  }
-}
+constexpr auto kFields = [](const auto& message) { return fields(message); };
+constexpr auto kRead = [](const json::object& object, auto& message) { read(object, message); };
 
 }  // namespace
 
-std::string to_json(const Request& request) { return message_json(request); }
-std::string to_json(const Reply& reply) { return message_json(reply); }
-Request request_from_json(std::string_view text) { return parse_message<Request>(text); }
-Reply reply_from_json(std::string_view text) { return parse_message<Reply>(text); }
+std::string to_json(const Request& request) { return variant_to_json(request, kFields); }
+std::string to_json(const Reply& reply) { return variant_to_json(reply, kFields); }
+Request request_from_json(std::string_view text) {
+  return variant_from_json<Request>(text, kRead, "test process and keeper");
+}
+Reply reply_from_json(std::string_view text) {
+  return variant_from_json<Reply>(text, kRead, "test process and keeper");
+}
 
 reply::Failure failure_from(const std::exception& error) {
   reply::Failure failure{.message = error.what()};

@@ -193,11 +193,12 @@ void Server::handle_socket() {
     ended_ = true;
     return;
   }
+  UniqueFd reply = packet->attached.empty() ? UniqueFd() : std::move(packet->attached.front());
   try {
     Request request = request_from_json(packet->text);
-    std::visit([&](auto& wanted) { handle(wanted, packet->attached); }, request);
+    std::visit([&](auto& wanted) { handle(wanted, reply); }, request);
   } catch (const std::exception& error) {
-    answer(packet->attached, failure_from(error));
+    answer(reply, failure_from(error));
   }
 }
 
@@ -307,7 +308,6 @@ void Server::finish(Entries::iterator at) {
   const auto node = entries_.extract(at);
   Entry& entry = node.mapped();
   directory_->remove_container(node.key());
-  addresses_.release(entry.machine->address());
   std::optional<reply::Failure> failure;
   try {
     entry.machine->remove();
@@ -315,6 +315,7 @@ void Server::finish(Entries::iterator at) {
     failure = failure_from(error);
     failures_.emplace_back(error.what());
   }
+  leave_network(entry.machine->spec().network_group, entry.machine->address());
   for (const Pending& pending : entry.removal) {
     if (failure) {
       answer(pending.socket, *failure);
@@ -351,7 +352,7 @@ void Server::undo_everything() {
     failures_.push_back(fmt::format("the monitor of container '{}' can't be killed", at->first));
     finish(at);
   }
-  router_.reset();
+  networks_.clear();
   const UndoReport report = undo_session({cgroups_, PrivateMounts::host_path}, directory_->path(), directory_->id());
   failures_.insert(failures_.end(), report.failed.begin(), report.failed.end());
   if (!closing_) {

@@ -53,6 +53,11 @@ class Server {
     std::optional<Deadline> ask_by{};  ///< init is still to be asked to shut down, even if it seems deaf by then
   };
   using Entries = std::map<std::string, Entry>;
+  /// What the containers of one group (see ContainerSpec::network_group) share.
+  struct PrivateNetwork {
+    std::unique_ptr<Router> router;
+    AddressPool addresses{};
+  };
 
   void wait_and_handle();
   void handle_socket();
@@ -71,6 +76,8 @@ class Server {
 
   Entry& entry(const std::string& name);
   [[nodiscard]] MachineNetwork network_for(const ContainerSpec& spec);
+  /// Gives an address back, and ends a group's network with its last container.
+  void leave_network(const std::string& group, const std::string& address);
   void advance_starting(Entry& entry);
   void ask_to_shut_down(Entry& entry);
   void init_ended(Entry& entry);
@@ -91,8 +98,7 @@ class Server {
   std::vector<sock_filter> filter_;
   std::unique_ptr<MachineSurroundings> surroundings_;
   UniqueFd child_signals_;
-  std::unique_ptr<Router> router_;  ///< made for the first container that wants it
-  AddressPool addresses_;
+  std::map<std::string, PrivateNetwork> networks_;  ///< by group; made for the first container that wants it
   Entries entries_;
   std::vector<std::string> failures_;
   std::optional<UniqueFd> closing_{};

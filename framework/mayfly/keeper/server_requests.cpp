@@ -1,6 +1,8 @@
 // What the server does when it is asked.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "mayfly/keeper/answer.h"
 #include "mayfly/keeper/purge.h"
 #include "mayfly/keeper/server.h"
@@ -37,10 +39,11 @@ void Server::handle(request::Start& request, UniqueFd& reply) {
   Entry started;
   MachineNetwork network = network_for(request.spec);
   const std::string address = network.address;
+  const std::string group = request.spec.network_group;
   try {
     started.machine = std::make_unique<Machine>(std::move(request.spec), std::move(network), *surroundings_);
   } catch (...) {
-    addresses_.release(address);
+    leave_network(group, address);
     throw;
   }
   started.start = std::move(reply);
@@ -53,18 +56,36 @@ MachineNetwork Server::network_for(const ContainerSpec& spec) {
   if (spec.network == Network::host) {
     network.resolv_conf = read_file_if_exists("/etc/resolv.conf");
   } else if (spec.network == Network::nat) {
-    if (!router_) {
-      router_ = std::make_unique<Router>(RouterOptions{.mount_namespace = host_mounts_.get()});
+    auto at = networks_.find(spec.network_group);
+    if (at == networks_.end()) {
+      auto router = std::make_unique<Router>(RouterOptions{.mount_namespace = host_mounts_.get()});
+      at = networks_.emplace(spec.network_group, PrivateNetwork{.router = std::move(router)}).first;
     }
-    network.address = addresses_.lease();
+    network.address = at->second.addresses.lease();
     network.resolv_conf = resolv_conf_text({kNameServer});
-    network.network_namespace = router_->netns_fd();
-    network.link = LxcPlacement::Link{.bridge = router_->bridge(),
+    network.network_namespace = at->second.router->netns_fd();
+    network.link = LxcPlacement::Link{.bridge = at->second.router->bridge(),
                                       .address = fmt::format("{}/{}", network.address, kPrefixLength),
                                       .gateway = std::string(kGateway),
                                       .ethernet_address = ethernet_address(network.address)};
   }
   return network;
+}
+
+void Server::leave_network(const std::string& group, const std::string& address) {
+  const auto at = networks_.find(group);
+  if (address.empty() || at == networks_.end()) {
+    return;
+  }
+  at->second.addresses.release(address);
+  const bool empty = std::none_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
+    const Machine& other = *entry.second.machine;
+    return other.spec().network_group == group && !other.address().empty();
+  });
+  // The session's own network stays for its next container.
+  if (empty && !group.empty()) {
+    networks_.erase(at);
+  }
 }
 
 void Server::handle(request::Destroy& request, UniqueFd& reply) {
