@@ -61,11 +61,12 @@ std::vector<Process> processes() {
   return all;
 }
 
-/// Ids of sessions begin with their keeper's pid; the runtime directory is the keeper's third argument.
+/// Keepers and pools of other runtime directories, which are an argument of theirs. Ids of sessions begin with their
+/// keeper's pid.
 std::set<std::string> foreign_keepers(const std::vector<Process>& all, const Paths& paths) {
   std::set<std::string> foreign;
   for (const Process& process : all) {
-    if (process.name == "mayfly-keeper" && process.state != 'Z' &&
+    if ((process.name == "mayfly-keeper" || process.name == "mayfly-pool") && process.state != 'Z' &&
         text_of("/proc/" + process.pid + "/cmdline").find('\0' + paths.runtime.string() + '\0') == std::string::npos) {
       foreign.insert(process.pid);
     }

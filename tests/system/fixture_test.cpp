@@ -5,8 +5,10 @@
 #include <filesystem>
 #include <regex>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "mayfly/support/deadline.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
 #include "tests/support/requirements.h"
@@ -27,7 +29,10 @@ class Fixture : public ::testing::Test {
 
   ProcessResult run_inner(const std::string& filter, std::map<std::string, std::string> env = {},
                           std::vector<std::string> prefix = {}) {
-    env.insert({{"MAYFLY_ARTIFACTS_DIR", artifacts().string()}, {"MAYFLY_PROFILE_PATH", ""}, {"GTEST_COLOR", "no"}});
+    env.insert({{"MAYFLY_ARTIFACTS_DIR", artifacts().string()},
+                {"MAYFLY_PROFILE_PATH", ""},
+                {"MAYFLY_POOL", "off"},
+                {"GTEST_COLOR", "no"}});
     prefix.insert(prefix.end(),
                   {MAYFLY_INNER_TEST, "--gtest_filter=" + filter, "--gtest_output=xml:" + xml().string()});
     ProcessResult result = run_process(prefix, {.env = env, .cwd = "/", .timeout = 120s});
@@ -52,6 +57,24 @@ TEST_F(Fixture, EachTestGetsACleanContainer) {
 TEST_F(Fixture, ASuiteSharesOne) {
   const ProcessResult result = run_inner("Shared*");
   EXPECT_TRUE(result.ok()) << result.out;
+}
+
+TEST_F(Fixture, ResetsASharedOneBetweenTests) {
+  const ProcessResult result = run_inner("Reset*");
+  EXPECT_TRUE(result.ok()) << result.out;
+}
+
+TEST_F(Fixture, DrawsFromThePool) {
+  TempDir runtime;
+  const std::map<std::string, std::string> env{
+      {"MAYFLY_RUNTIME_DIR", (runtime.path() / "run").string()}, {"MAYFLY_POOL", ""}, {"MAYFLY_POOL_LINGER", "1ms"}};
+  const ProcessResult result = run_inner("Clean.*:Reset*:Shared*:WithoutFixture.*", env);
+  EXPECT_TRUE(result.ok()) << result.out;
+  // It ends with its last user, but nobody waits for it.
+  for (const Deadline deadline = Deadline::after(30s); fs::exists(runtime.path() / "run") && !deadline.passed();) {
+    std::this_thread::sleep_for(5ms);
+  }
+  EXPECT_FALSE(fs::exists(runtime.path() / "run"));
 }
 
 TEST_F(Fixture, ProfilesAreParameters) {

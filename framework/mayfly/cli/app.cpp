@@ -175,7 +175,7 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
 
   CLI::App* ps = app.add_subcommand("ps", "List the sessions and containers of this host");
   ps->add_flag("--json", line.json, "as JSON");
-  app.add_subcommand("gc", "Remove what killed sessions left behind; live ones aren't touched");
+  app.add_subcommand("gc", "Remove what killed sessions left behind, and an idle pool; live sessions aren't touched");
   app.add_subcommand("doctor", "Probe what this host can do, and say what to change");
   app.add_subcommand("version", "Print the version");
 }

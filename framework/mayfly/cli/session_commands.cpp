@@ -8,6 +8,7 @@
 #include "mayfly/cli/commands.h"
 #include "mayfly/cli/exit_code.h"
 #include "mayfly/cli/session_list.h"
+#include "mayfly/pool/client.h"
 
 namespace mayfly {
 namespace {
@@ -80,10 +81,20 @@ int ps_command(bool as_json, const Console& console) {
   return kExitOk;
 }
 
+std::string pool_line(const PoolEnd& pool) {
+  return pool.ended ? fmt::format("pool (process {}), which nobody used, with {} ready container{}", pool.pool,
+                                  pool.containers, pool.containers == 1 ? "" : "s")
+                    : fmt::format("the pool (process {}) is in use by {} process{} and goes on", pool.pool, pool.users,
+                                  pool.users == 1 ? "" : "es");
+}
+
 int gc_command(const Console& console) {
-  const std::vector<std::string> removed = purge_dead_sessions(Paths::from_environment());
+  const Paths paths = Paths::from_environment();
+  const PoolEnd pool = end_idle_pool(paths);
+  const std::vector<std::string> removed = purge_dead_sessions(paths);
+  if (pool.pool > 0) console.line(pool_line(pool));
   for (const std::string& what : removed) console.line(what);
-  if (removed.empty()) console.line("nothing to remove");
+  if (removed.empty() && !pool.ended) console.line("nothing to remove");
   return kExitOk;
 }
 

@@ -62,8 +62,12 @@ decltype(auto) while_it_runs(const Container& container, Use&& use) {
 
 void Container::State::teardown() {
   if (!torn_down) {
-    keeper->destroy(name);
+    keeper->destroy(kept_as);
     torn_down = true;
+    nat.reset();
+    if (on_teardown) {
+      on_teardown();
+    }
   }
 }
 
@@ -97,6 +101,13 @@ const Target& Container::target() const noexcept { return state_->target; }
 bool Container::running() const { return !state_->torn_down && !state_->target.dead(); }
 void Container::teardown() { state_->teardown(); }
 
+void Container::reset() {
+  const std::function<Container()> another = state_->another;
+  // First: on the host's network the old one has ports that the new one wants, and its memory and name are free then.
+  state_->teardown();
+  *this = in_context(fmt::format("resetting container '{}'", state_->name), another);
+}
+
 std::string Container::why_stopped() const {
   if (running()) {
     return {};
@@ -105,7 +116,7 @@ std::string Container::why_stopped() const {
     return "it was torn down";
   }
   try {
-    return describe(state_->keeper->exit_of(state_->name));
+    return describe(state_->keeper->exit_of(state_->kept_as));
   } catch (const Error& error) {
     return error.message();  // the keeper, and with it the container
   }
@@ -187,11 +198,11 @@ Convergence Container::converge(const ConvergeOptions& options) const {
 }
 
 MachineState Container::capture_state() const {
-  return while_it_runs(*this,
-                       [&] { return MachineState::capture(state_->target, state_->keeper->root_view(state_->name)); });
+  return while_it_runs(
+      *this, [&] { return MachineState::capture(state_->target, state_->keeper->root_view(state_->kept_as)); });
 }
 
-std::shared_ptr<const RootView> Container::root_view() const { return state_->keeper->root_view(state_->name); }
+std::shared_ptr<const RootView> Container::root_view() const { return state_->keeper->root_view(state_->kept_as); }
 
 void Container::save_artifacts(const std::filesystem::path& directory) const noexcept {
   collect_artifacts(directory);
@@ -204,7 +215,7 @@ void Container::save_artifacts(const std::filesystem::path& directory) const noe
 
 void Container::collect_artifacts(const std::filesystem::path& directory) const noexcept {
   attempt("directory", [&] { std::filesystem::create_directories(directory); });
-  attempt("logs", [&] { state_->keeper->save_logs(state_->name, directory); });
+  attempt("logs", [&] { state_->keeper->save_logs(state_->kept_as, directory); });
   if (!state_->profile.file.empty()) {
     attempt("profile", [&] {
       std::filesystem::copy_file(state_->profile.file, directory / "profile.toml",

@@ -74,6 +74,15 @@ class Container {
   /// Why it isn't running: "init exited with status 3", with the last lines of its console below; empty while it runs.
   [[nodiscard]] std::string why_stopped() const;
 
+  /// Brings the machine back to what it was when it was started: kills and removes it, and puts a new clone of the same
+  /// layers, ready, in its place. Nothing of the old one is left: no file, process, mount, sysctl, address or counter.
+  /// Process numbers, the target, the address and what root_view() gave before are the old machine's.
+  ///
+  /// The layers are those of the start, whatever the profile's manifests say meanwhile. When no new one can be started
+  /// the container stays torn down.
+  /// @throws as Session::start(); Error when the session has been closed
+  void reset();
+
   /// Kills and removes it; idempotent. The destructor does the same and logs instead of throwing.
   void teardown();
 

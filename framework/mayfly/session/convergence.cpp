@@ -88,8 +88,7 @@ std::string title_of(const TaskResult& task) {
   return task.where.empty() ? task.name : fmt::format("{} ({})", task.name, task.where);
 }
 
-std::vector<IgnoreRule> ignore_rules(const Profile& profile) {
-  std::vector<IgnoreRule> rules = default_ignore_rules();
+std::vector<IgnoreRule> ignore_rules(const Profile& profile, std::vector<IgnoreRule> rules) {
   for (const IgnoreSetting& setting : profile.idempotence.ignore) {
     rules.push_back({resource_kind(setting.resource), setting.pattern, setting.reason});
   }

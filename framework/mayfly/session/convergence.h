@@ -25,8 +25,9 @@ struct Convergence {
   }
 };
 
-/// default_ignore_rules(), and the profile's own.
-[[nodiscard]] std::vector<IgnoreRule> ignore_rules(const Profile& profile);
+/// `rules`, and the profile's own.
+[[nodiscard]] std::vector<IgnoreRule> ignore_rules(const Profile& profile,
+                                                   std::vector<IgnoreRule> rules = default_ignore_rules());
 
 /// Masks the secrets of these steps in whatever text of files and values the changes show: a manifest may write a
 /// secret where everybody can read it.

@@ -42,28 +42,32 @@ std::string command_of(const std::filesystem::path& process) {
 
 }  // namespace
 
-std::string list_processes(const Target& target) {
+std::map<long, RunningProcess> processes_of(const Target& target) {
   const auto pid_namespace = [](const std::filesystem::path& process) {
     std::error_code gone;
     return std::filesystem::read_symlink(process / "ns/pid", gone);
   };
   const std::filesystem::path ours = pid_namespace(fmt::format("/proc/{}", target.init_pid()));
-  std::map<long, std::string> rows;
+  std::map<long, RunningProcess> processes;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
     if (ours.empty() || name.find_first_not_of("0123456789") != std::string::npos || pid_namespace(entry) != ours) {
       continue;
     }
-    // A process may end between any two of these reads; its row is left out then.
+    // A process may end between any two of these reads; it is left out then.
     const std::optional<std::string> status = read_file_if_exists(entry.path() / "status");
     const std::optional<long> pid = status ? innermost_pid(*status) : std::nullopt;
     if (pid) {
-      rows[*pid] = fmt::format("{:>7} {}     {}\n", *pid, state_of(*status), command_of(entry.path()));
+      processes[*pid] = {.state = state_of(*status), .command = command_of(entry.path())};
     }
   }
+  return processes;
+}
+
+std::string list_processes(const Target& target) {
   std::string table = "    PID STATE COMMAND\n";
-  for (const auto& [pid, row] : rows) {
-    table += row;
+  for (const auto& [pid, process] : processes_of(target)) {
+    table += fmt::format("{:>7} {}     {}\n", pid, process.state, process.command);
   }
   return table;
 }

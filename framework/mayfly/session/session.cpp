@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cctype>
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <optional>
@@ -16,12 +17,15 @@
 #include "mayfly/image/content_store.h"
 #include "mayfly/image/image.h"
 #include "mayfly/keeper/client.h"
+#include "mayfly/keeper/privileges.h"
 #include "mayfly/layer/freeze.h"
+#include "mayfly/pool/client.h"
 #include "mayfly/provision/tool.h"
 #include "mayfly/session/container_state.h"
 #include "mayfly/session/converge_layer.h"
 #include "mayfly/session/convergence_json.h"
 #include "mayfly/session/init_choice.h"
+#include "mayfly/session/session_keeper.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/sha256.h"
 
@@ -43,13 +47,13 @@ std::vector<ReadyWhen> ready_conditions(const Profile& profile, const InitChoice
 }
 
 /// Container names allow [a-z0-9-]; the profile's name may have anything.
-std::string container_name(const Profile& profile, unsigned number) {
+std::string container_name(const Profile& profile) {
   std::string name;
-  for (const char c : profile.name.substr(0, 32)) {
+  for (const char c : profile.name.substr(0, 28)) {
     const auto byte = static_cast<unsigned char>(c);
     name += std::isalnum(byte) != 0 ? static_cast<char>(std::tolower(byte)) : '-';
   }
-  return fmt::format("{}-{}", name.empty() ? "container" : name, number);
+  return name.empty() ? "container" : name;
 }
 
 /// Init may be dead before it can be looked at.
@@ -85,23 +89,57 @@ bool is_full(const std::filesystem::path& directory) {
          (space.f_bavail * space.f_frsize < kNothingFits || (space.f_files > 0 && space.f_favail == 0));
 }
 
+/// Whether a session draws from the pool: the environment goes before what the program wishes.
+bool uses_pool(bool wished) {
+  const char* variable = std::getenv("MAYFLY_POOL");
+  const std::string_view text = variable == nullptr ? "" : variable;
+  if (!text.empty() && text != "on" && text != "off") {
+    throw Error(fmt::format("MAYFLY_POOL is '{}', which is neither 'on' nor 'off'", text));
+  }
+  return text.empty() ? wished : text == "on";
+}
+
 Progress prefixed(const Progress& progress, const std::string& name) {
   return [progress, name](std::string_view line) { progress(fmt::format("{}: {}", name, line)); };
 }
 
 }  // namespace
 
-struct Session::State {
+struct Session::State : std::enable_shared_from_this<State> {
   SessionOptions options;
-  std::shared_ptr<KeeperClient> keeper;
-  std::string id;
+  std::shared_ptr<SessionKeeper> keeper;
+  std::shared_ptr<PoolClient> pool;  ///< none: no pool is used
   std::atomic<unsigned> next_number{1};
   std::mutex images_mutex;
   std::vector<std::pair<ImageRecipe, Image>> images;  ///< what was looked up in this session
+  std::mutex nat_mutex;
+  std::weak_ptr<const NatNetwork> nat;  ///< of the living containers that have one
+
+  /// What a container is started from.
+  struct Plan {
+    Profile profile;
+    InitChoice init;
+    ContainerSpec spec;
+    std::string image{};  ///< Image::id; empty: the pool isn't asked
+  };
+  /// A container that runs, or is about to.
+  struct Origin {
+    std::shared_ptr<KeeperClient> keeper;
+    std::string name;  ///< at the keeper
+    std::string address{};
+    std::optional<Target> ready{};  ///< set: it comes from the pool, and is ready
+    bool pooled = false;            ///< the pool has to be told of its end
+    std::shared_ptr<const NatNetwork> nat{};
+  };
 
   Image image_of(const Profile& profile);
   std::function<DependencyOptions()> dependency_options(const Profile& profile) const;
-  Container start(const Profile& profile, const InitChoice& init, ContainerSpec spec, const StartOptions& options);
+  Container start(const Plan& plan, const StartOptions& options);
+  /// For Container::reset().
+  std::function<Container()> again(const Plan& plan);
+  /// Takes it from the pool, or decides which keeper will start it.
+  Origin origin_of(const Plan& plan);
+  std::optional<PooledContainer> take_from_pool(const Plan& plan);
   ContainerSpec spec_for(const Profile& profile, const InitChoice& init, std::vector<std::filesystem::path> lowers);
   /// A tool that a container lacks comes from the same mirror as the container's own image.
   std::function<std::filesystem::path(const DebianImage& image)> tool_images_for(const Profile& profile);
@@ -113,8 +151,11 @@ struct Session::State {
 std::function<DependencyOptions()> Session::State::dependency_options(const Profile& profile) const {
   return [progress = prefixed(options.progress, profile.name), keeper = keeper, paths = options.paths,
           tools = tool_base(profile.image), offline = options.offline] {
-    return DependencyOptions{
-        .paths = paths, .scope = keeper->build_scope(), .progress = progress, .tools = tools, .offline = offline};
+    return DependencyOptions{.paths = paths,
+                             .scope = keeper->get()->build_scope(),
+                             .progress = progress,
+                             .tools = tools,
+                             .offline = offline};
   };
 }
 
@@ -130,8 +171,9 @@ Image Session::State::image_of(const Profile& profile) {
   // Unlocked, since it may take a minute: two threads that want the same meet at the store's lock.
   Image image =
       in_context(fmt::format("preparing image {} of profile '{}'", describe(profile.image), profile.name), [&] {
-        return ensure_image(profile.image, options.paths, keeper->build_scope(),
-                            prefixed(options.progress, profile.name));
+        return keeper->build_if_missing([&](const BuildScope& scope) {
+          return ensure_image(profile.image, options.paths, scope, prefixed(options.progress, profile.name));
+        });
       });
   const std::lock_guard lock(images_mutex);
   images.emplace_back(profile.image, image);
@@ -144,13 +186,13 @@ std::function<std::filesystem::path(const DebianImage& image)> Session::State::t
   return [mirror = debian == nullptr ? std::string() : debian->mirror, paths = options.paths, client = keeper,
           progress = prefixed(options.progress, profile.name)](DebianImage image) {
     image.mirror = mirror;
-    return ensure_image(image, paths, client->build_scope(), progress).lowers.front();
+    return ensure_image(image, paths, client->get()->build_scope(), progress).lowers.front();
   };
 }
 
 ContainerSpec Session::State::spec_for(const Profile& profile, const InitChoice& init,
                                        std::vector<std::filesystem::path> lowers) {
-  return {.name = container_name(profile, next_number++),
+  return {.name = fmt::format("{}-{}", container_name(profile), next_number++),
           .hostname = profile.hostname,
           .profile = profile.file.empty() ? profile.name : profile.file.string(),
           .lowers = std::move(lowers),
@@ -162,55 +204,141 @@ ContainerSpec Session::State::spec_for(const Profile& profile, const InitChoice&
           .env = profile.env};
 }
 
-Container Session::State::start(const Profile& profile, const InitChoice& init, ContainerSpec spec,
-                                const StartOptions& start_options) {
-  const std::string name = spec.name;
+std::optional<PooledContainer> Session::State::take_from_pool(const Plan& plan) {
+  if (!pool || plan.image.empty()) {
+    return std::nullopt;
+  }
+  PoolRequest request{.spec = plan.spec,
+                      .image = plan.image,
+                      .ready = ready_conditions(plan.profile, plan.init),
+                      .within = plan.profile.init.within};
+  request.spec.name = container_name(plan.profile);
+  return pool->take(request);
+}
+
+Session::State::Origin Session::State::origin_of(const Plan& plan) {
+  if (plan.spec.network != Network::nat) {
+    if (std::optional<PooledContainer> taken = take_from_pool(plan)) {
+      return {.keeper = taken->keeper, .name = taken->name, .ready = std::move(taken->target), .pooled = true};
+    }
+    return {.keeper = keeper->get(), .name = plan.spec.name};
+  }
+  // Containers that live at the same time have to be on one network: one of the pool comes with a network of its own,
+  // which the next ones join.
+  const std::lock_guard lock(nat_mutex);
+  std::shared_ptr<const NatNetwork> network = nat.lock();
+  if (network && network->pooled) {
+    if (std::optional<std::string> name = pool->adopt(plan.spec.name)) {
+      return {.keeper = network->keeper, .name = *std::move(name), .pooled = true, .nat = network};
+    }
+    network.reset();  // the pool has ended, and its containers with it
+  }
+  if (!network) {
+    if (std::optional<PooledContainer> taken = take_from_pool(plan)) {
+      network = std::make_shared<const NatNetwork>(
+          NatNetwork{.keeper = taken->keeper, .group = taken->network_group, .pooled = true});
+      nat = network;
+      return {.keeper = taken->keeper,
+              .name = taken->name,
+              .address = taken->address,
+              .ready = std::move(taken->target),
+              .pooled = true,
+              .nat = network};
+    }
+    network = std::make_shared<const NatNetwork>(NatNetwork{.keeper = keeper->get(), .group = plan.spec.network_group});
+    nat = network;
+  }
+  return {.keeper = network->keeper, .name = plan.spec.name, .nat = network};
+}
+
+Container Session::State::start(const Plan& plan, const StartOptions& start_options) {
+  const auto& [profile, init, spec, image] = plan;
+  const std::string& name = spec.name;
   return in_context(fmt::format("starting container '{}'", name), [&] {
-    const StartedContainer started = keeper->start(spec);
-    // The keeper owns it from here on, but only a Container destroys it before the session ends.
+    Origin origin = origin_of(plan);
+    std::function<void()> on_teardown;
+    if (origin.pooled) {
+      on_teardown = [client = pool, kept_as = origin.name] { client->gone(kept_as); };
+    }
+    // The keeper owns it, but only a Container destroys it before the session ends.
     struct DestroyUnlessDone {
-      KeeperClient& keeper;
-      const std::string& name;
+      const Origin& origin;
+      const std::function<void()>& on_teardown;
       bool done = false;
       ~DestroyUnlessDone() {
         try {
           if (!done) {
-            keeper.destroy(name);
+            origin.keeper->destroy(origin.name);
+            if (on_teardown) {
+              on_teardown();
+            }
           }
         } catch (const std::exception& error) {
-          log(LogLevel::error, fmt::format("destroy container '{}' (best effort): {}", name, error.what()));
+          log(LogLevel::error, fmt::format("destroy container '{}' (best effort): {}", origin.name, error.what()));
         }
       }
-    } guard{*keeper, name};
-    const auto why = [&] { return keeper->exit_of(name); };
-    std::optional<Container> container;
+    } guard{origin, on_teardown};
+    const auto why = [&] { return origin.keeper->exit_of(origin.name); };
+    const bool ready = origin.ready.has_value();
+    if (!ready) {
+      ContainerSpec cold = spec;
+      cold.name = origin.name;
+      cold.network_group = origin.nat ? origin.nat->group : std::string();
+      const StartedContainer started = origin.keeper->start(cold);
+      origin.address = started.address;
+      origin.ready = [&] {
+        try {
+          return target_of(started, why);
+        } catch (const Error&) {
+          if (!start_options.artifacts_on_failure.empty()) {
+            save_logs(*origin.keeper, origin.name, start_options.artifacts_on_failure);
+          }
+          throw;
+        }
+      }();
+    }
+    Container container(
+        std::make_unique<Container::State>(Container::State{.keeper = origin.keeper,
+                                                            .provision_output = options.provision_output,
+                                                            .dependency_options = dependency_options(profile),
+                                                            .tool_image = tool_images_for(profile),
+                                                            .profile = profile,
+                                                            .name = name,
+                                                            .kept_as = origin.name,
+                                                            .address = origin.address,
+                                                            .target = *origin.ready,
+                                                            .systemd = init.systemd,
+                                                            .another = again(plan),
+                                                            .on_teardown = on_teardown,
+                                                            .nat = origin.nat}));
+    guard.done = true;
+    if (ready) {
+      return container;
+    }
     try {
-      container = Container(
-          std::make_unique<Container::State>(Container::State{.keeper = keeper,
-                                                              .provision_output = options.provision_output,
-                                                              .dependency_options = dependency_options(profile),
-                                                              .tool_image = tool_images_for(profile),
-                                                              .profile = profile,
-                                                              .name = name,
-                                                              .address = started.address,
-                                                              .target = target_of(started, why),
-                                                              .systemd = init.systemd}));
-      guard.done = true;
-      wait_until_ready(container->target(), ready_conditions(profile, init), profile.init.within, why,
+      wait_until_ready(container.target(), ready_conditions(profile, init), profile.init.within, why,
                        prefixed(options.progress, name));
     } catch (const Error&) {
-      if (container && !start_options.artifacts_on_failure.empty()) {
-        container->save_artifacts(start_options.artifacts_on_failure);
-      } else if (!start_options.artifacts_on_failure.empty()) {
-        save_logs(*keeper, name, start_options.artifacts_on_failure);
+      if (!start_options.artifacts_on_failure.empty()) {
+        container.save_artifacts(start_options.artifacts_on_failure);
       }
-      if (container && start_options.on_failure) {
-        start_options.on_failure(*container);
+      if (start_options.on_failure) {
+        start_options.on_failure(container);
       }
       throw;
     }
-    return *std::move(container);
+    return container;
   });
+}
+
+std::function<Container()> Session::State::again(const Plan& plan) {
+  return [weak = weak_from_this(), plan] {
+    const std::shared_ptr<State> session = weak.lock();
+    if (!session) {
+      throw Error("the session has ended");
+    }
+    return session->start(plan, {});
+  };
 }
 
 std::filesystem::path Session::State::converged_layer(const Profile& profile, const Image& image,
@@ -218,12 +346,12 @@ std::filesystem::path Session::State::converged_layer(const Profile& profile, co
                                                       bool* built) {
   std::string key = converge_key(profile, image, init);
   if (start_options.fresh) {
-    key = Sha256().field(key).field(id).hex();
-    keeper->build_scope().own(options.paths.layers() / key);
+    key = Sha256().field(key).field(keeper->get()->session_id()).hex();
+    keeper->get()->build_scope().own(options.paths.layers() / key);
   }
   ContentStore layers(options.paths, options.paths.layers());
   const Progress progress = prefixed(options.progress, profile.name);
-  return layers.ensure(key, keeper->build_scope(), progress, [&](const std::filesystem::path& staging) {
+  const ContentStore::Builder build = [&](const std::filesystem::path& staging) {
     const auto phase = [&](std::string_view name) {
       if (start_options.on_phase) {
         start_options.on_phase(name);
@@ -240,7 +368,7 @@ std::filesystem::path Session::State::converged_layer(const Profile& profile, co
     spec.limits = {};
     std::filesystem::create_directory(spec.writable);
     const std::string name = spec.name;
-    Container container = start(profile, init, std::move(spec), start_options);
+    Container container = start({.profile = profile, .init = init, .spec = std::move(spec)}, start_options);
     Convergence convergence;
     try {
       if (!profile.prepare.empty()) {
@@ -263,7 +391,7 @@ std::filesystem::path Session::State::converged_layer(const Profile& profile, co
       }
       throw;
     }
-    if (!keeper->shut_down(name, kShutdownGrace)) {
+    if (!keeper->get()->shut_down(name, kShutdownGrace)) {
       log(LogLevel::warning, fmt::format("{}: didn't shut down within {} before it was frozen and was killed", name,
                                          to_string(kShutdownGrace)));
     }
@@ -271,10 +399,12 @@ std::filesystem::path Session::State::converged_layer(const Profile& profile, co
     freeze(staging / "writable", staging);
     write_file(staging / "recipe.json", converge_recipe(profile, image, key));
     write_file(staging / kConvergenceFile, to_json(convergence) + "\n");
-  });
+  };
+  return keeper->build_if_missing([&](const BuildScope& scope) { return layers.ensure(key, scope, progress, build); });
 }
 
-Session::Session(SessionOptions options) : state_(std::make_unique<State>()) {
+Session::Session(SessionOptions options) : state_(std::make_shared<State>()) {
+  require_privileges();
   if (!options.provision_output) {
     options.provision_output = [](std::string_view line) {
       const std::string text = fmt::format("    | {}\n", line);
@@ -282,22 +412,32 @@ Session::Session(SessionOptions options) : state_(std::make_unique<State>()) {
       std::fwrite(text.data(), 1, text.size(), stderr);
     };
   }
+  options.pool = uses_pool(options.pool);
   state_->options = std::move(options);
-  state_->keeper = std::make_shared<KeeperClient>(state_->options.paths);
-  state_->id = state_->keeper->session_id();
+  state_->keeper = std::make_shared<SessionKeeper>(state_->options.paths);
+  if (state_->options.pool) {
+    state_->pool = std::make_shared<PoolClient>(state_->options.paths);
+  } else {
+    (void)state_->keeper->get();
+  }
 }
 
 Session::~Session() {
   try {
     close();
   } catch (const std::exception& error) {
-    log(LogLevel::error, fmt::format("end session '{}' (best effort): {}", state_->id, error.what()));
+    log(LogLevel::error, fmt::format("end of the session (best effort): {}", error.what()));
   }
 }
 
-void Session::close() { state_->keeper->close(); }
+void Session::close() {
+  if (state_->pool) {
+    state_->pool->close();
+  }
+  state_->keeper->close();
+}
 
-const std::string& Session::id() const noexcept { return state_->id; }
+const std::string& Session::id() const { return state_->keeper->get()->session_id(); }
 
 DependencyOptions Session::dependency_options(const Profile& profile) const {
   return state_->dependency_options(profile)();
@@ -306,7 +446,8 @@ DependencyOptions Session::dependency_options(const Profile& profile) const {
 Container Session::start_unprovisioned(const Profile& profile, const StartOptions& options) {
   const Image image = state_->image_of(profile);
   const InitChoice init = choose_init(profile, image);
-  return state_->start(profile, init, state_->spec_for(profile, init, image.lowers), options);
+  return state_->start({.profile = profile, .init = init, .spec = state_->spec_for(profile, init, image.lowers)},
+                       options);
 }
 
 ConvergedMachine Session::converged(const Profile& profile, const StartOptions& options) {
@@ -318,14 +459,18 @@ ConvergedMachine Session::converged(const Profile& profile, const StartOptions& 
 }
 
 Container Session::start(const Profile& profile, const StartOptions& options) {
-  if (profile.provision.empty() && profile.prepare.empty()) {
-    return start_unprovisioned(profile, options);
-  }
   const Image image = state_->image_of(profile);
   const InitChoice init = choose_init(profile, image);
-  std::vector<std::filesystem::path> lowers{state_->converged_layer(profile, image, init, options) / "upper"};
-  lowers.insert(lowers.end(), image.lowers.begin(), image.lowers.end());
-  return state_->start(profile, init, state_->spec_for(profile, init, std::move(lowers)), options);
+  std::vector<std::filesystem::path> lowers = image.lowers;
+  if (!profile.provision.empty() || !profile.prepare.empty()) {
+    lowers.insert(lowers.begin(), state_->converged_layer(profile, image, init, options) / "upper");
+  }
+  return state_->start({.profile = profile,
+                        .init = init,
+                        .spec = state_->spec_for(profile, init, std::move(lowers)),
+                        // A layer of this session alone is nothing to keep containers ready of.
+                        .image = options.fresh ? std::string() : image.id},
+                       options);
 }
 
 }  // namespace mayfly

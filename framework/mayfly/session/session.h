@@ -21,6 +21,9 @@ struct SessionOptions {
   /// indented.
   std::function<void(std::string_view line)> provision_output{};
   bool offline = false;  ///< dependencies of provision steps come from the store only; see resolve_dependencies()
+  /// Containers of start() come from the pool of the runtime directory, where one is ready (see docs/pool.md); the
+  /// keeper starts when something needs one. MAYFLY_POOL=on or =off in the environment decides for all sessions.
+  bool pool = false;
 };
 
 struct StartOptions {
@@ -51,8 +54,8 @@ struct ConvergedMachine {
 /// session.
 class Session {
  public:
-  /// Starts the keeper.
-  /// @throws PrivilegeError when not root
+  /// Starts the keeper; with a pool, only what needs one does.
+  /// @throws PrivilegeError when not root; Error when MAYFLY_POOL is neither on nor off
   explicit Session(SessionOptions options = {});
   ~Session();
   Session(const Session&) = delete;
@@ -72,7 +75,8 @@ class Session {
   /// The same without the profile's provision steps.
   [[nodiscard]] Container start_unprovisioned(const Profile& profile, const StartOptions& options = {});
 
-  [[nodiscard]] const std::string& id() const noexcept;
+  /// Starts the keeper if it hasn't been started.
+  [[nodiscard]] const std::string& id() const;
 
   /// For resolve_dependencies() and provision(): with what it builds, nothing of a killed process is left.
   [[nodiscard]] DependencyOptions dependency_options(const Profile& profile) const;
@@ -83,7 +87,7 @@ class Session {
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  ///< containers can be reset as long as it lives
 };
 
 }  // namespace mayfly

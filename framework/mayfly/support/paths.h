@@ -14,6 +14,8 @@ namespace mayfly {
 ///     session.json                pid and command line of the test process, start time
 ///     containers/<name>.json      init pid, profile, image: what `mayfly ps` shows
 ///     owned/                      one file a path that has to be removed with the session (staging directories)
+///     pool                        in the pool's own session: the socket where it listens. The pool holds a flock(2) on
+///                                 sessions/, so that there is one a runtime directory
 /// store()                         $MAYFLY_STORE_DIR, default /var/cache/mayfly
 ///   images/<key>/                 a published root file system: rootfs/ and recipe.json
 ///   layers/<key>/                 a frozen converge layer: upper/ and recipe.json; idempotence-<key>.json once judged
