@@ -28,6 +28,7 @@ constexpr auto kOverview = R"(Examples:
   mayfly verify web.toml                  lint, create, converge, idempotence, verify, destroy
   mayfly run web.toml -- nginx -t         one command in a clean, converged container
   mayfly shell web.toml                   look around inside
+  mayfly image prune                      remove images that haven't been used for a week
 
 Exit codes:
   0  ok
@@ -62,6 +63,13 @@ constexpr auto kShellExamples = R"(Examples:
   mayfly shell web.toml --no-provision -- /bin/dash
 )";
 
+constexpr auto kImageExamples = R"(Examples:
+  mayfly image ls
+  mayfly image build --converge profiles/*.toml     ahead of the tests that need them
+  mayfly image prune                                what hasn't been used for a week
+  mayfly image prune --keep-size 10GiB --dry-run
+)";
+
 /// CLI11's help, with a usage line that knows the `-- COMMAND` part.
 class HelpFormatter : public CLI::Formatter {
  public:
@@ -76,6 +84,7 @@ class HelpFormatter : public CLI::Formatter {
 
 /// What stands on the command line.
 struct CommandLine {
+  ImageArguments image;
   std::string colour = "auto";
   RunArguments run;
   VerifyArguments verify;
@@ -151,6 +160,24 @@ void add_judges(CLI::App& app, CommandLine& line) {
       ->check(CLI::Range(1U, 64U).description(""));
 }
 
+void add_image_commands(CLI::App& app, ImageArguments& image) {
+  CLI::App* command = app.add_subcommand("image", "List, make and remove what is in the store of images");
+  command->require_subcommand(1);
+  command->footer(kImageExamples);
+  command->add_subcommand("ls", "List images, converged layers and what else is in the store")
+      ->add_flag("--json", image.json, "as JSON");
+  CLI::App* build = command->add_subcommand("build", "Make the images of profiles, for example to fill a CI cache");
+  build->add_option("PROFILE", image.profiles, "the machines' TOML files")->type_name("FILE...")->required();
+  build->add_flag("--converge", image.converge, "converge the machines, too, and keep them as layers");
+  CLI::App* prune = command->add_subcommand("prune", "Remove what hasn't been used for long; what is in use stays");
+  prune->add_option("--older-than", image.older_than, "not used for this time, such as 12h or 30d (default: 7d)")
+      ->type_name("TIME");
+  prune->add_option("--keep-size", image.keep_size, "those not used for longest, until the store has this size")
+      ->type_name("SIZE");
+  prune->add_flag("--all", image.all, "everything that no live session uses");
+  prune->add_flag("--dry-run", image.dry_run, "only tell what would be removed");
+}
+
 void add_subcommands(CLI::App& app, CommandLine& line) {
   CLI::App* run = app.add_subcommand("run", "Run one command in a clean container");
   add_run_options(*run, line);
@@ -173,6 +200,7 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
   CLI::App* import = app.add_subcommand("import-goss", "Print the checks of a Goss file as [[check]] tables");
   import->add_option("GOSS", line.goss, "goss.yaml")->type_name("FILE")->required();
 
+  add_image_commands(app, line.image);
   CLI::App* ps = app.add_subcommand("ps", "List the sessions and containers of this host");
   ps->add_flag("--json", line.json, "as JSON");
   app.add_subcommand("gc", "Remove what killed sessions left behind, and an idle pool; live sessions aren't touched");
@@ -241,6 +269,9 @@ int dispatch(const std::string& name, CommandLine& line) {
   if (name == "mutate") return mutate_command(line.judge, console);
   if (name == "autoadd") return autoadd_command(line.autoadd, console);
   if (name == "import-goss") return import_goss_command(line.goss, console);
+  if (name == "image ls") return image_list_command(line.image, console);
+  if (name == "image build") return image_build_command(line.image, console);
+  if (name == "image prune") return image_prune_command(line.image, console);
   if (name == "ps") return ps_command(line.json, console);
   if (name == "gc") return gc_command(console);
   if (name == "doctor") return doctor_command(console);
@@ -281,7 +312,8 @@ int parse_and_dispatch(std::vector<std::string> arguments) {
     fmt::print(stderr, "{}", app.help());
     return kExitUsage;
   }
-  const std::string name = chosen.front()->get_name();
+  std::string name = chosen.front()->get_name();
+  for (const CLI::App* below : chosen.front()->get_subcommands()) name += " " + below->get_name();
   if (!line.run.command.empty() && name != "run" && name != "shell") {
     throw UsageError(fmt::format("'mayfly {}' takes no command after '--'", name));
   }

@@ -62,6 +62,20 @@ int autoadd_command(const AutoaddArguments& arguments, const Console& console);
 /// Prints a Goss file's checks as [[check]] tables.
 int import_goss_command(const std::filesystem::path& file, const Console& console);
 
+struct ImageArguments {
+  std::vector<std::filesystem::path> profiles{};  ///< build
+  bool converge = false;
+  bool json = false;         ///< ls
+  std::string older_than{};  ///< prune: as parse_duration() reads it; empty: no limit
+  std::string keep_size{};   ///< as parse_bytes() reads it
+  bool all = false;
+  bool dry_run = false;
+};
+int image_list_command(const ImageArguments& arguments, const Console& console);
+int image_build_command(const ImageArguments& arguments, const Console& console);
+/// @throws UsageError for a duration or a size that is none
+int image_prune_command(const ImageArguments& arguments, const Console& console);
+
 int ps_command(bool as_json, const Console& console);
 int gc_command(const Console& console);
 int doctor_command(const Console& console);

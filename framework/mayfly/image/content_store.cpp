@@ -5,11 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <boost/json.hpp>
 #include <cerrno>
 #include <exception>
 #include <system_error>
 #include <utility>
 
+#include "mayfly/image/entry_lease.h"
 #include "mayfly/image/key_lock.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
@@ -68,26 +70,28 @@ ContentStore::ContentStore(Paths paths, fs::path directory)
   }
 }
 
-std::optional<fs::path> ContentStore::find(std::string_view key) const {
+std::optional<fs::path> ContentStore::find(std::string_view key, const BuildScope& scope) const {
   fs::path entry = directory_ / key;
-  // Also tells whether it is there. A read-only store has entries all the same.
-  if (::utimensat(AT_FDCWD, entry.c_str(), nullptr, 0) != 0 && errno != EROFS && errno != EACCES && errno != EPERM) {
-    if (errno == ENOENT) {
-      return std::nullopt;
-    }
-    throw SystemError(fmt::format("look up '{}'", entry.string()));
+  std::optional<UniqueFd> lease = lease_entry(entry);
+  if (!lease) {
+    return std::nullopt;
   }
+  // A read-only store has entries all the same.
+  if (::futimens(lease->get(), nullptr) != 0 && errno != EROFS && errno != EACCES && errno != EPERM) {
+    throw SystemError(fmt::format("mark '{}' as used", entry.string()));
+  }
+  scope.hold(entry, *std::move(lease));
   return entry;
 }
 
 fs::path ContentStore::ensure(std::string_view key, const BuildScope& scope, const Progress& progress,
                               const Builder& build) {
-  if (std::optional<fs::path> entry = find(key)) {
+  if (std::optional<fs::path> entry = find(key, scope)) {
     return *std::move(entry);
   }
   try {
     const KeyLock lock(paths_.locks() / key, progress);
-    if (std::optional<fs::path> entry = find(key)) {
+    if (std::optional<fs::path> entry = find(key, scope)) {
       return *std::move(entry);
     }
     remove_stale_staging(key);
@@ -109,8 +113,13 @@ fs::path ContentStore::build_entry(std::string_view key, const BuildScope& scope
     }
     build(staging);
     sync_file_system(staging);
+    // Held before it can be seen.
+    std::optional<UniqueFd> lease = lease_entry(staging);
     if (::rename(staging.c_str(), entry.c_str()) != 0) {
       throw SystemError(fmt::format("publish '{}'", entry.string()));
+    }
+    if (lease) {
+      scope.hold(entry, *std::move(lease));
     }
   } catch (...) {
     try {
@@ -139,6 +148,10 @@ void ContentStore::remove_stale_staging(std::string_view key) const {
   if (code) {
     throw SystemError(fmt::format("list '{}'", paths_.staging().string()), code.value());
   }
+}
+
+void write_recipe(const fs::path& entry, std::string_view what) {
+  write_file(entry / "recipe.json", boost::json::serialize(boost::json::object{{"what", what}}) + "\n");
 }
 
 }  // namespace mayfly

@@ -244,9 +244,9 @@ std::string key_of(const DebianImage& recipe) {
 
 }  // namespace
 
-std::optional<Image> find_image(const DebianImage& recipe, const Paths& paths) {
+std::optional<Image> find_image(const DebianImage& recipe, const Paths& paths, const BuildScope& scope) {
   const std::string key = key_of(in_order(recipe));
-  const auto entry = ContentStore(paths, paths.images()).find(key);
+  const auto entry = ContentStore(paths, paths.images()).find(key, scope);
   return entry ? std::optional(Image{.id = key, .lowers = {*entry / "rootfs"}}) : std::nullopt;
 }
 

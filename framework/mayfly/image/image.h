@@ -9,6 +9,7 @@
 #include "mayfly/profile/profile.h"
 #include "mayfly/support/log.h"
 #include "mayfly/support/paths.h"
+#include "mayfly/support/unique_fd.h"
 
 namespace mayfly {
 
@@ -26,6 +27,10 @@ struct BuildScope {
   std::function<void(const std::filesystem::path&)> own = [](const std::filesystem::path&) {};
   /// Called after the path has gone or has been published under its final name.
   std::function<void(const std::filesystem::path&)> disown = [](const std::filesystem::path&) {};
+  /// Called with each entry of the store that is handed out, and the lock that keeps `mayfly image prune` from it: to
+  /// be held as long as the entry is used. Without a session nothing holds it.
+  std::function<void(const std::filesystem::path& entry, UniqueFd lease)> hold = [](const std::filesystem::path&,
+                                                                                    const UniqueFd&) {};
 };
 
 /// Makes the image of a recipe available: at once when the store has it or nothing needs building, else by building it
@@ -35,7 +40,7 @@ struct BuildScope {
                                  const Progress& progress);
 
 /// The same when the store has it; nothing when it would have to be built.
-[[nodiscard]] std::optional<Image> find_image(const DebianImage& recipe, const Paths& paths);
+[[nodiscard]] std::optional<Image> find_image(const DebianImage& recipe, const Paths& paths, const BuildScope& scope);
 
 /// What a recipe is called in messages: "debian bookworm (+3 packages)", "host", "tarball '/x.tar'".
 [[nodiscard]] std::string describe(const ImageRecipe& recipe);

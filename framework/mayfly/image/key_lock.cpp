@@ -32,14 +32,14 @@ std::string holder_of(int fd) {
   return pid == ::getpid() ? "another thread of this process" : fmt::format("process {}", pid);
 }
 
-void lock_and_tell(int fd, const std::filesystem::path& file, const Progress& progress) {
+void lock_and_tell(int fd, const std::filesystem::path& file, const Progress& progress, std::string_view doing) {
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0) {
     return;
   }
   if (errno != EWOULDBLOCK) {
     throw SystemError(fmt::format("lock '{}'", file.string()));
   }
-  Ticker ticker(fmt::format("waiting for {}, which builds this", holder_of(fd)), progress);
+  Ticker ticker(fmt::format("waiting for {}, which {}", holder_of(fd), doing), progress);
   ticker.stage({});
   while (::flock(fd, LOCK_EX) != 0) {
     if (errno != EINTR) {
@@ -50,10 +50,11 @@ void lock_and_tell(int fd, const std::filesystem::path& file, const Progress& pr
 
 }  // namespace
 
-KeyLock::KeyLock(std::filesystem::path file, const Progress& progress) : file_(std::move(file)) {
+KeyLock::KeyLock(std::filesystem::path file, const Progress& progress, std::string_view doing)
+    : file_(std::move(file)) {
   do {
     fd_ = open_file(file_, O_RDWR | O_CREAT, 0600);
-    lock_and_tell(fd_.get(), file_, progress);
+    lock_and_tell(fd_.get(), file_, progress, doing);
   } while (!holds_the_named_file());
   // For the messages of those who wait; without it they only know less, so a full disk is no reason to give up here.
   const std::string pid = fmt::format("{:<15}\n", ::getpid());

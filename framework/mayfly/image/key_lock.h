@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string_view>
 
 #include "mayfly/support/log.h"
 #include "mayfly/support/unique_fd.h"
@@ -12,8 +13,9 @@ namespace mayfly {
 class KeyLock {
  public:
   /// Waits for the lock; while it does, says every few seconds through `progress` who has it.
+  /// @param doing what its holder does: "waiting for process 123, which builds this"
   /// @throws SystemError
-  KeyLock(std::filesystem::path file, const Progress& progress);
+  KeyLock(std::filesystem::path file, const Progress& progress, std::string_view doing = "builds this");
   KeyLock(KeyLock&&) = delete;
   KeyLock& operator=(KeyLock&&) = delete;
   ~KeyLock();

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <map>
 #include <mutex>
 #include <utility>
 
@@ -35,6 +36,8 @@ struct KeeperClient::State {
   pid_t keeper = -1;
   std::string session;
   std::mutex closing;
+  std::mutex leases_mutex;
+  std::map<std::filesystem::path, UniqueFd> leases;  ///< on entries of the store that this session uses
   std::atomic<bool> closed{false};  ///< or about to be
 
   Reply ask(const Request& request);
@@ -186,6 +189,10 @@ BuildScope KeeperClient::build_scope() {
   BuildScope scope{.cgroup_procs = {procs->get()}};
   scope.own = [state = state_, procs](const std::filesystem::path& path) { state->expect_done(request::Own{path}); };
   scope.disown = [state = state_](const std::filesystem::path& path) { state->expect_done(request::Disown{path}); };
+  scope.hold = [state = state_](const std::filesystem::path& entry, UniqueFd lease) {
+    const std::lock_guard lock(state->leases_mutex);
+    state->leases.insert_or_assign(entry, std::move(lease));
+  };
   return scope;
 }
 
@@ -199,6 +206,8 @@ void KeeperClient::close() {
   pollfd ended{state_->keeper_pidfd.get(), POLLIN, 0};
   while (poll(&ended, 1, -1) < 0 && errno == EINTR) {
   }
+  const std::lock_guard leases_lock(state_->leases_mutex);
+  state_->leases.clear();
 }
 
 }  // namespace mayfly

@@ -26,7 +26,7 @@ constexpr Milliseconds kLimit{600'000};
 fs::path installed(const std::string& key, const std::string& what, const std::string& names,
                    const DependencyOptions& options, const ContentStore::Builder& install) {
   ContentStore store(options.paths, options.paths.dependencies());
-  if (auto entry = store.find(key)) {
+  if (auto entry = store.find(key, options.scope)) {
     return *entry;
   }
   if (options.offline) {
@@ -38,6 +38,7 @@ fs::path installed(const std::string& key, const std::string& what, const std::s
     Ticker ticker(what, options.progress);
     ticker.stage("installing");
     install(staging);
+    write_recipe(staging, what);
   });
 }
 

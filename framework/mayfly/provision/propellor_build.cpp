@@ -115,7 +115,7 @@ Verdict propellor_mistake(const std::vector<Finding>& findings) {
 fs::path propellor_toolchain(const DependencyOptions& options) {
   DebianImage image = options.tools;
   image.packages = {"libghc-propellor-dev"};
-  if (const auto found = find_image(image, options.paths)) {
+  if (const auto found = find_image(image, options.paths, options.scope)) {
     return found->lowers.front();
   }
   if (options.offline) {
@@ -146,6 +146,7 @@ CompiledPropellor compile_propellor(const PropellorStep& step, const DependencyO
       if (std::any_of(compilation.findings.begin(), compilation.findings.end(), is_error)) {
         throw Mistakes{std::move(compilation.findings)};
       }
+      write_recipe(staging, fmt::format("compiled from propellor '{}'", step.config.string()));
     });
     return {.root = entry / "rootfs"};
   } catch (Mistakes& mistakes) {

@@ -35,7 +35,14 @@ std::string converge_key(const Profile& profile, const Image& image, const InitC
   return hash.hex();
 }
 
-std::string converge_recipe(const Profile& profile, const Image& image, std::string_view key) {
+std::string converge_recipe(const Profile& profile, const Image& image, const Paths& paths, std::string_view key) {
+  // The image's entry, in whatever place of the stack; none for a directory.
+  std::string parent;
+  for (const std::filesystem::path& lower : image.lowers) {
+    if (lower.parent_path().parent_path() == paths.images()) {
+      parent = lower.parent_path().filename().string();
+    }
+  }
   boost::json::array steps;
   for (const ProvisionStep& step : profile.provision) {
     steps.emplace_back(describe(step));
@@ -44,6 +51,7 @@ std::string converge_recipe(const Profile& profile, const Image& image, std::str
                                    {"profile", profile.file.empty() ? profile.name : profile.file.string()},
                                    {"image", describe(profile.image)},
                                    {"image_id", image.id},
+                                   {"parent", parent},
                                    {"provision", std::move(steps)}};
   return boost::json::serialize(recipe) + "\n";
 }

@@ -5,6 +5,7 @@
 #include "mayfly/image/image.h"
 #include "mayfly/profile/profile.h"
 #include "mayfly/session/init_choice.h"
+#include "mayfly/support/paths.h"
 
 namespace mayfly {
 
@@ -13,6 +14,7 @@ namespace mayfly {
 [[nodiscard]] std::string converge_key(const Profile& profile, const Image& image, const InitChoice& init);
 
 /// For people: what the layer was made from; stored beside it as recipe.json.
-[[nodiscard]] std::string converge_recipe(const Profile& profile, const Image& image, std::string_view key);
+[[nodiscard]] std::string converge_recipe(const Profile& profile, const Image& image, const Paths& paths,
+                                          std::string_view key);
 
 }  // namespace mayfly

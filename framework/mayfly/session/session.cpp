@@ -397,7 +397,7 @@ std::filesystem::path Session::State::converged_layer(const Profile& profile, co
     }
     container.teardown();
     freeze(staging / "writable", staging);
-    write_file(staging / "recipe.json", converge_recipe(profile, image, key));
+    write_file(staging / "recipe.json", converge_recipe(profile, image, options.paths, key));
     write_file(staging / kConvergenceFile, to_json(convergence) + "\n");
   };
   return keeper->build_if_missing([&](const BuildScope& scope) { return layers.ensure(key, scope, progress, build); });
@@ -442,6 +442,8 @@ const std::string& Session::id() const { return state_->keeper->get()->session_i
 DependencyOptions Session::dependency_options(const Profile& profile) const {
   return state_->dependency_options(profile)();
 }
+
+void Session::prepare_image(const Profile& profile) { (void)state_->image_of(profile); }
 
 Container Session::start_unprovisioned(const Profile& profile, const StartOptions& options) {
   const Image image = state_->image_of(profile);

@@ -75,6 +75,10 @@ class Session {
   /// The same without the profile's provision steps.
   [[nodiscard]] Container start_unprovisioned(const Profile& profile, const StartOptions& options = {});
 
+  /// Makes the profile's image available, without a container.
+  /// @throws as start()
+  void prepare_image(const Profile& profile);
+
   /// Starts the keeper if it hasn't been started.
   [[nodiscard]] const std::string& id() const;
 

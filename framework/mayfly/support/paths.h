@@ -20,8 +20,10 @@ namespace mayfly {
 ///   images/<key>/                 a published root file system: rootfs/ and recipe.json
 ///   layers/<key>/                 a frozen converge layer: upper/ and recipe.json; idempotence-<key>.json once judged
 ///   dependencies/<key>/           what ansible-galaxy or puppet installed for a step, or an archive's modules
-///   staging/<random>/             what is being built; renamed into place when whole
-///   locks/<key>                   flock(2): held by the process that builds <key>
+///   packages/<mirror>/            .deb files that builds of images have downloaded
+///   staging/<key>.<pid>/          what is being built; renamed into place when whole
+///   staging/pruned.<entry>/       what is being removed
+///   locks/<key>                   flock(2): held by the process that builds <key>; `prune` by the one that prunes
 ///   digests/<file state>          a tarball's digest, so that it isn't read again while it is the same file
 ///   verdicts/<key>.json           what linters said about manifests, while nothing that they read changes
 /// ```
@@ -37,6 +39,7 @@ struct Paths {
   [[nodiscard]] std::filesystem::path images() const { return store / "images"; }
   [[nodiscard]] std::filesystem::path layers() const { return store / "layers"; }
   [[nodiscard]] std::filesystem::path dependencies() const { return store / "dependencies"; }
+  [[nodiscard]] std::filesystem::path packages() const { return store / "packages"; }
   [[nodiscard]] std::filesystem::path staging() const { return store / "staging"; }
   [[nodiscard]] std::filesystem::path locks() const { return store / "locks"; }
   [[nodiscard]] std::filesystem::path digests() const { return store / "digests"; }
