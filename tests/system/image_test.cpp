@@ -10,90 +10,26 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <mutex>
 #include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
 #include "tests/support/requirements.h"
+#include "tests/system/image_store.h"
 
 namespace mayfly {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::AllOf;
-using testing::AnyOf;
+using test::names_in;
+using test::status_of;
+using test::Store;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
-using testing::StartsWith;
-
-std::vector<std::string> names_in(const fs::path& directory) {
-  std::vector<std::string> names;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
-    names.push_back(entry.path().filename());
-  }
-  return names;
-}
-
-struct stat status_of(const fs::path& path) {
-  struct stat info {};
-  EXPECT_EQ(::lstat(path.c_str(), &info), 0) << path;
-  return info;
-}
-
-/// Where a whole root file system goes for a minute: in memory, where there is room, since a disk takes up to half a
-/// minute to remove it again.
-fs::path roomy_directory() {
-  std::error_code code;
-  const fs::space_info memory = fs::space("/dev/shm", code);
-  constexpr std::uintmax_t kEnough = 1ULL << 30;
-  return !code && memory.available >= kEnough ? "/dev/shm" : fs::temp_directory_path();
-}
-
-/// A store of its own, and what was said meanwhile.
-class Store {
- public:
-  explicit Store(const fs::path& parent = fs::temp_directory_path()) : temp("mayfly-", parent) {}
-
-  Image ensure(const ImageRecipe& recipe) {
-    return ensure_image(recipe, paths, {}, [this](std::string_view line) {
-      const std::lock_guard lock(mutex_);
-      lines_.emplace_back(line);
-    });
-  }
-  std::string error_of(const ImageRecipe& recipe) {
-    try {
-      (void)ensure(recipe);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
-  }
-  std::vector<std::string> take_lines() {
-    const std::lock_guard lock(mutex_);
-    return std::exchange(lines_, {});
-  }
-  void expect_nothing_unfinished() const {
-    EXPECT_THAT(names_in(paths.staging()), IsEmpty());
-    EXPECT_THAT(names_in(paths.locks()), IsEmpty());
-  }
-
-  TempDir temp;
-  Paths paths{.runtime = temp.path() / "run", .store = temp.path() / "store"};
-
- private:
-  std::mutex mutex_;
-  std::vector<std::string> lines_;
-};
 
 struct RootTest : testing::Test {
   void SetUp() override { test::require_root(); }
@@ -257,78 +193,6 @@ cat etc/hostname
   EXPECT_EQ(result.out,
             "root: 700 0\nhome: 755 0\ntmp: 1777 0\nrun: 755 0\nsrv: 755 0\nproc: 555 0\nsys: 555 0\ndev: 755 0\n"
             "var/tmp: 1777 0\nhas env\nhas passwd\nlocalhost\n");
-}
-
-// ---- debian: one image for the whole suite ----
-
-struct DebianImageTest : testing::Test {
-  static void SetUpTestSuite() {
-    if (::geteuid() == 0 && find_program("mmdebstrap")) {
-      shared = new Store(roomy_directory());
-    }
-  }
-  static void TearDownTestSuite() { delete std::exchange(shared, nullptr); }
-  void SetUp() override {
-    if (shared == nullptr) {
-      test::require(false, "needs root and mmdebstrap");
-    }
-  }
-  static Store* shared;
-};
-Store* DebianImageTest::shared = nullptr;
-
-TEST_F(DebianImageTest, IsBuiltOnceWithProgressAndLeavesNoMount) {
-  const std::string mounts = read_file("/proc/self/mountinfo");
-  const DebianImage recipe{.suite = "bookworm", .packages = {"netbase"}};
-  const Image image = shared->ensure(recipe);
-  EXPECT_EQ(read_file("/proc/self/mountinfo"), mounts);
-  shared->expect_nothing_unfinished();
-  EXPECT_THAT(shared->take_lines(), AllOf(Contains(HasSubstr("debian bookworm (+1 package): building once")),
-                                          Contains(HasSubstr("installing packages"))));
-
-  EXPECT_EQ(shared->ensure(recipe).lowers, image.lowers);
-  EXPECT_EQ(shared->ensure(DebianImage{.suite = "bookworm", .packages = {"netbase", "netbase"}}).id, image.id);
-  EXPECT_THAT(shared->take_lines(), IsEmpty()) << "not built again";
-}
-
-TEST_F(DebianImageTest, HasNothingOfTheHost) {
-  const fs::path root = shared->ensure(DebianImage{.suite = "bookworm", .packages = {"netbase"}}).lowers.front();
-  EXPECT_EQ(read_file(root / "etc/hostname"), "localhost\n");
-  EXPECT_EQ(status_of(root / "etc/hostname").st_mode & 07777, 0644U);
-  EXPECT_EQ(read_file(root / "etc/resolv.conf"), "");
-  EXPECT_THAT(names_in(root / "dev"), IsEmpty());
-  EXPECT_THAT(names_in(root / "tmp"), IsEmpty());
-  EXPECT_EQ(status_of(root).st_mode & 07777, 0755U);
-  EXPECT_EQ(status_of(root / "etc/shadow").st_gid, 42U);
-}
-
-TEST_F(DebianImageTest, CanInstallPackagesFromItsOwnSuite) {
-  const fs::path root = shared->ensure(DebianImage{.suite = "bookworm", .packages = {"netbase"}}).lowers.front();
-  EXPECT_THAT(read_file(root / "etc/apt/sources.list"),
-              AllOf(HasSubstr(" bookworm main"), HasSubstr("signed-by=/usr/share/keyrings/debian-archive-keyring")));
-  // Only simulated, and with no cache of its own: the image stays as it is.
-  const ProcessResult result =
-      run_process({"chroot", root.string(), "apt-get", "--simulate", "-o", "Dir::Cache::pkgcache=", "-o",
-                   "Dir::Cache::srcpkgcache=", "install", "nginx-light"});
-  EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("Inst nginx-light"));
-}
-
-TEST_F(DebianImageTest, NamesTheUnknownSuite) {
-  const std::string said = shared->error_of(DebianImage{.suite = "bokworm"});
-  EXPECT_THAT(said, AllOf(StartsWith("image debian bokworm: '"), HasSubstr("has no suite 'bokworm'"),
-                          HasSubstr("hint: suites are for example"), Not(HasSubstr("I: "))));
-  shared->expect_nothing_unfinished();
-}
-
-TEST_F(DebianImageTest, PointsAtTheNetworkWhenTheMirrorDoesNotAnswer) {
-  // Port 9 of the loopback: nobody listens.
-  const std::string said = shared->error_of(DebianImage{.suite = "bookworm", .mirror = "http://127.0.0.1:9/debian"});
-  EXPECT_THAT(said, AllOf(StartsWith("image debian bookworm: Failed to fetch http://127.0.0.1:9/debian/"),
-                          // The words of apt 2 and of apt 3.
-                          AnyOf(HasSubstr("Connection refused"), HasSubstr("Unable to connect to 127.0.0.1:9")),
-                          HasSubstr("hint: check the network")));
-  shared->expect_nothing_unfinished();
 }
 
 }  // namespace
