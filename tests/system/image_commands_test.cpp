@@ -114,7 +114,9 @@ TEST_F(ImageCommands, RefuseWhatIsNoTimeOrSize) {
   EXPECT_EQ(time.exit_code, 2);
   EXPECT_THAT(time.err, HasSubstr("--older-than 'soon' is no duration; write '12h' or '30d'"));
   EXPECT_EQ(mayfly({"prune", "--keep-size", "much"}).exit_code, 2);
-  EXPECT_EQ(mayfly({}).exit_code, 2);
+  const ProcessResult nothing = mayfly({});
+  EXPECT_EQ(nothing.exit_code, 2);
+  EXPECT_THAT(nothing.err, HasSubstr("one of ls, build, prune"));
   EXPECT_EQ(mayfly({"rm"}).exit_code, 2);
   EXPECT_THAT(mayfly({"--help"}).out, HasSubstr("mayfly image prune"));
 }

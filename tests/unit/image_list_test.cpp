@@ -75,11 +75,12 @@ TEST(PruneText, TellsWhatWentAndWhatStays) {
   EXPECT_EQ(prune_text(report, false, 103'600),
             "removed layer fedcba987654, unused for 1h: web.toml: ansible 'site.yml'\n"
             "in use, stays: image 0123456789ab: debian bookworm: dbus\n"
-            "1.5 MiB freed of 1 entry and 1 small file; 212 MiB left\n");
+            "1.5 MiB freed of 1 entry and 1 note; 212 MiB left\n");
   report.in_use.clear();
+  report.notes = 0;
   EXPECT_EQ(prune_text(report, true, 103'600),
             "would remove layer fedcba987654, unused for 1h: web.toml: ansible 'site.yml'\n"
-            "1.5 MiB would be freed of 1 entry and 1 small file; 212 MiB would be left\n");
+            "1.5 MiB would be freed of 1 entry; 212 MiB would be left\n");
   EXPECT_EQ(prune_text({.left = {5}}, false, 0), "nothing to remove; the store has 5 B\n");
 }
 

@@ -203,7 +203,7 @@ TEST_F(Prune, LeavesTheImageOfALayerThatIsInUse) {
   EXPECT_THAT(keys(), ElementsAre("i1", "l1"));
 }
 
-TEST_F(Prune, DoesNotTouchWhatIsBeingBuilt) {
+TEST_F(Prune, DoesNotTouchWhatIsBeingBuiltUntilTheBuilderIsDead) {
   int ends[2];
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   const UniqueFd read_end(ends[0]);
@@ -224,6 +224,9 @@ TEST_F(Prune, DoesNotTouchWhatIsBeingBuilt) {
   EXPECT_TRUE(fs::exists(paths.staging() / ("k." + std::to_string(builder)) / "half"));
   ::kill(builder, SIGKILL);
   ::waitpid(builder, nullptr, 0);
+
+  EXPECT_THAT(removed(prune({.all = true})), IsEmpty());
+  EXPECT_TRUE(fs::is_empty(paths.staging())) << "a killed build's directory goes";
 }
 
 TEST_F(Prune, RemovesWhatAKilledOneLeft) {

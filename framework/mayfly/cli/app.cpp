@@ -162,7 +162,7 @@ void add_judges(CLI::App& app, CommandLine& line) {
 
 void add_image_commands(CLI::App& app, ImageArguments& image) {
   CLI::App* command = app.add_subcommand("image", "List, make and remove what is in the store of images");
-  command->require_subcommand(1);
+  command->require_subcommand(0, 1);
   command->footer(kImageExamples);
   command->add_subcommand("ls", "List images, converged layers and what else is in the store")
       ->add_flag("--json", image.json, "as JSON");
@@ -269,6 +269,7 @@ int dispatch(const std::string& name, CommandLine& line) {
   if (name == "mutate") return mutate_command(line.judge, console);
   if (name == "autoadd") return autoadd_command(line.autoadd, console);
   if (name == "import-goss") return import_goss_command(line.goss, console);
+  if (name == "image") throw UsageError("'mayfly image' is to do what? one of ls, build, prune");
   if (name == "image ls") return image_list_command(line.image, console);
   if (name == "image build") return image_build_command(line.image, console);
   if (name == "image prune") return image_prune_command(line.image, console);

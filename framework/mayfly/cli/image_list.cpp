@@ -96,9 +96,11 @@ std::string prune_text(const PruneReport& report, bool dry_run, std::time_t now)
     return text + fmt::format("nothing to remove; the store has {}\n", rounded(report.left));
   }
   const std::size_t count = report.removed.size();
-  return text + fmt::format("{} {} of {} {} and {} small file{}; {} {}\n", rounded(report.freed),
-                            dry_run ? "would be freed" : "freed", count, count == 1 ? "entry" : "entries", report.notes,
-                            report.notes == 1 ? "" : "s", rounded(report.left), dry_run ? "would be left" : "left");
+  const std::string notes =
+      report.notes == 0 ? "" : fmt::format(" and {} note{}", report.notes, report.notes == 1 ? "" : "s");
+  return text + fmt::format("{} {} of {} {}{}; {} {}\n", rounded(report.freed), dry_run ? "would be freed" : "freed",
+                            count, count == 1 ? "entry" : "entries", notes, rounded(report.left),
+                            dry_run ? "would be left" : "left");
 }
 
 }  // namespace mayfly

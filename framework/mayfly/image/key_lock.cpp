@@ -79,6 +79,18 @@ bool KeyLock::holds_the_named_file() const {
   return ::stat(file_.c_str(), &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
+bool is_locked(const std::filesystem::path& file) {
+  const UniqueFd fd(::open(file.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd) {
+    if (errno == ENOENT) {
+      return false;
+    }
+    throw SystemError(fmt::format("open '{}'", file.string()));
+  }
+  // Given back at once: whoever waits for it looks whether it is still the named file, which it is.
+  return ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0;
+}
+
 void remove_stale_locks(const std::filesystem::path& directory) noexcept {
   try {
     std::error_code code;

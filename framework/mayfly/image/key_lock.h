@@ -28,6 +28,10 @@ class KeyLock {
   UniqueFd fd_;
 };
 
+/// Whether somebody holds the lock of this file.
+/// @throws SystemError
+[[nodiscard]] bool is_locked(const std::filesystem::path& file);
+
 /// Removes the files of locks that nobody holds: what killed builders left. For a moment it holds each of them itself.
 void remove_stale_locks(const std::filesystem::path& directory) noexcept;
 

@@ -43,10 +43,14 @@ class SharedFiles {
   std::map<std::pair<dev_t, ino_t>, nlink_t> gone_;
 };
 
-void remove_leftovers(const fs::path& staging) {
+/// What a killed prune or a killed build left. A build holds its key's lock before it stages anything as <key>.<pid>.
+void remove_leftovers(const Paths& paths) {
   std::error_code code;
-  for (fs::directory_iterator found(staging, code); !code && found != fs::directory_iterator(); found.increment(code)) {
-    if (found->path().filename().string().starts_with(kRemoving)) {
+  for (fs::directory_iterator found(paths.staging(), code); !code && found != fs::directory_iterator();
+       found.increment(code)) {
+    const std::string name = found->path().filename().string();
+    const std::size_t dot = name.rfind('.');
+    if (name.starts_with(kRemoving) || (dot != std::string::npos && !is_locked(paths.locks() / name.substr(0, dot)))) {
       remove_tree(found->path());
     }
   }
@@ -135,7 +139,7 @@ PruneReport prune_store(const Paths& paths, const PruneOptions& options, const P
   }
   fs::create_directories(paths.locks());
   const KeyLock only_one(paths.locks() / "prune", progress, "prunes the store");
-  remove_leftovers(paths.staging());
+  remove_leftovers(paths);
   PruneReport plan = plan_prune(list_store(paths), options, now);
   PruneReport done{.in_use = std::move(plan.in_use), .left = plan.left};
   for (PruneReport::Removed& removed : plan.removed) {

@@ -39,7 +39,8 @@ struct PruneReport {
                                      std::time_t now);
 
 /// Removes entries that no live session uses, the longest unused first, layers before their images. One that is used
-/// while this runs stays. An entry disappears in one step; when this is killed, the next prune removes the rest of it.
+/// while this runs stays. An entry disappears in one step; when this is killed, the next prune removes the rest of it,
+/// and what killed builds left.
 /// A second one waits for the first.
 /// @throws SystemError
 PruneReport prune_store(const Paths& paths, const PruneOptions& options, const Progress& progress);
