@@ -106,14 +106,15 @@ TEST_F(DebianImageTest, PointsAtTheNetworkWhenTheMirrorDoesNotAnswer) {
 
 // ---- on a base, from packages that are kept ----
 
-/// Everything that is in a root file system, a line each; but for package lists, devices, and what an image gets after
-/// it was built.
+/// Everything that is in a root file system, a line each; but for package lists and apt's caches of them, the backup of
+/// dpkg's status, apt's marks (their order differs), devices, and what an image gets after it was built.
 std::string inventory(const fs::path& root) {
   constexpr const char* kLook = R"sh(set -eu
 cd "$1"
 look() {
   find . -xdev \( -path ./var/lib/apt/lists -o -path ./dev -o -path ./proc -o -path ./sys -o -path ./etc/hostname \
-    -o -path ./etc/resolv.conf -o -path ./etc/apt/sources.list -o -path './etc/apt/apt.conf.d/99*' \) -prune -o "$@"
+    -o -path ./etc/resolv.conf -o -path ./etc/apt/sources.list -o -path './etc/apt/apt.conf.d/99*' \
+    -o -path './var/cache/apt/*.bin' -o -path ./var/lib/dpkg/status-old -o -path ./var/lib/apt/extended_states \) -prune -o "$@"
 }
 look ! -type d -printf '%P %y %m %U:%G %s %l\n' | sort
 look -type d -printf '%P %y %m %U:%G\n' | sort
