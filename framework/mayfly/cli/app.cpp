@@ -29,6 +29,7 @@ constexpr auto kOverview = R"(Examples:
   mayfly run web.toml -- nginx -t         one command in a clean, converged container
   mayfly shell web.toml                   look around inside
   mayfly image prune                      remove images that haven't been used for a week
+  mayfly test -j4 build/web_test          a GoogleTest program's suites side by side
 
 Exit codes:
   0  ok
@@ -58,6 +59,14 @@ only when asked for, after idempotence: check (check mode tells the truth), repr
 Exit code: 0 all steps passed; 1 a machine failed; 2 wrong profile; 3 Mayfly or the host failed.
 )";
 
+constexpr auto kTestExamples = R"(Examples:
+  mayfly test build/web_test
+  mayfly test -j4 build/*_test --junit build/report.xml --times
+  mayfly test build/web_test --filter 'Web.*' -- --gtest_shuffle
+
+Exit code: 0 all passed or were skipped; 1 a test or a program failed; 2 wrong command line; 3 Mayfly or the host failed.
+)";
+
 constexpr auto kShellExamples = R"(Examples:
   mayfly shell web.toml
   mayfly shell web.toml --no-provision -- /bin/dash
@@ -77,6 +86,7 @@ class HelpFormatter : public CLI::Formatter {
     std::string usage = CLI::Formatter::make_usage(app, std::move(name));
     usage.erase(usage.find_last_not_of('\n') + 1);
     if (app->get_name() == "run") usage += " -- COMMAND [ARGUMENT...]";
+    if (app->get_name() == "test") usage += " [-- GTEST ARGUMENT...]";
     if (app->get_name() == "shell") usage += " [-- COMMAND [ARGUMENT...]]";
     return usage + "\n";
   }
@@ -89,6 +99,8 @@ struct CommandLine {
   RunArguments run;
   VerifyArguments verify;
   JudgeArguments judge;
+  TestArguments test;
+  std::string isolate = "suite";
   AutoaddArguments autoadd;
   std::filesystem::path goss;
   std::vector<std::string> env;
@@ -144,6 +156,27 @@ void add_verify(CLI::App& app, CommandLine& line) {
   command->footer(kVerifyExamples);
 }
 
+void add_test(CLI::App& app, CommandLine& line) {
+  TestArguments& test = line.test;
+  CLI::App* command = app.add_subcommand("test", "Run GoogleTest programs, a process a suite, several at a time");
+  command->add_option("PROGRAM", test.programs, "GoogleTest programs")->type_name("FILE...")->required();
+  command->add_option("-j,--jobs", test.jobs, "how many processes at a time (default: one a processor)")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 1024U).description(""));
+  command->add_option("--filter", test.filter, "only these tests, as --gtest_filter chooses them")
+      ->type_name("PATTERN");
+  command->add_option("--isolate", line.isolate, "suite (default) or case: what gets a process of its own")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember({"suite", "case"}).description(""));
+  command->add_option("-t,--timeout", test.timeout, "kill a process after this time (default: 15min; 0s: never)")
+      ->type_name("TIME");
+  command->add_option("--junit", test.junit, "write one JUnit report of all")->type_name("FILE");
+  command->add_flag("--times", test.times, "print how long each suite's phases took");
+  CLI::Option* verbose = command->add_flag("-v,--verbose", test.verbose, "show the output of what passes, too");
+  command->add_flag("-q,--quiet", test.quiet, "show only what failed")->excludes(verbose);
+  command->footer(kTestExamples);
+}
+
 void add_judges(CLI::App& app, CommandLine& line) {
   const auto add = [&](const char* name, const char* what) {
     CLI::App* command = app.add_subcommand(name, what);
@@ -186,6 +219,7 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
   run->footer(kRunExamples);
 
   add_verify(app, line);
+  add_test(app, line);
   add_judges(app, line);
 
   CLI::App* shell = app.add_subcommand("shell", "Open a shell in a clean container");
@@ -265,6 +299,11 @@ int dispatch(const std::string& name, CommandLine& line) {
   }
   if (name == "shell") return shell_command(line.run);
   if (name == "verify") return verify_command(line.verify, console);
+  if (name == "test") {
+    line.test.each_case = line.isolate == "case";
+    line.test.gtest = line.run.command;
+    return test_command(line.test, console);
+  }
   if (name == "coverage") return coverage_command(line.judge, console);
   if (name == "mutate") return mutate_command(line.judge, console);
   if (name == "autoadd") return autoadd_command(line.autoadd, console);
@@ -315,7 +354,7 @@ int parse_and_dispatch(std::vector<std::string> arguments) {
   }
   std::string name = chosen.front()->get_name();
   for (const CLI::App* below : chosen.front()->get_subcommands()) name += " " + below->get_name();
-  if (!line.run.command.empty() && name != "run" && name != "shell") {
+  if (!line.run.command.empty() && name != "run" && name != "shell" && name != "test") {
     throw UsageError(fmt::format("'mayfly {}' takes no command after '--'", name));
   }
   return dispatch(name, line);

@@ -45,6 +45,21 @@ struct VerifyArguments {
 /// @throws ProfileError, ProfilesError, UsageError before anything has run
 int verify_command(const VerifyArguments& arguments, const Console& console);
 
+struct TestArguments {
+  std::vector<std::filesystem::path> programs;
+  std::vector<std::string> gtest{};  ///< what follows `--`
+  unsigned jobs = 0;                 ///< 0: one a processor
+  bool each_case = false;            ///< a process a test case, not a suite
+  std::string filter{};
+  std::string timeout = "15min";  ///< of one process, as parse_duration() reads it; "0s": none
+  std::filesystem::path junit{};  ///< empty: no report
+  bool times = false;
+  bool quiet = false;
+  bool verbose = false;
+};
+/// @throws UsageError before anything has run
+int test_command(const TestArguments& arguments, const Console& console);
+
 struct JudgeArguments {
   std::vector<std::filesystem::path> profiles;
   unsigned jobs = 1;   ///< converges at a time, of mutate

@@ -41,8 +41,17 @@ std::string element(std::string_view name, std::string_view attributes, std::str
                          : fmt::format("      <{0}{1}>{2}</{0}>\n", name, attributes, xml_text(content));
 }
 
+std::string render(const std::vector<std::pair<std::string, std::string>>& properties, std::string_view indent) {
+  if (properties.empty()) return {};
+  std::string xml = fmt::format("{}<properties>\n", indent);
+  for (const auto& [name, value] : properties) {
+    xml += fmt::format("{}  <property{}{}/>\n", indent, attribute("name", name), attribute("value", value));
+  }
+  return xml + fmt::format("{}</properties>\n", indent);
+}
+
 std::string render(const JunitCase& test, const JunitSuite& suite) {
-  std::string content;
+  std::string content = render(test.properties, "      ");
   const std::string message = test.message.empty() ? "" : attribute("message", test.message);
   switch (test.outcome) {
     case Outcome::passed:
@@ -73,13 +82,7 @@ std::string render(const JunitSuite& suite, const Totals& totals) {
     xml += attribute("timestamp", fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::gmtime(whole)));
   }
   xml += ">\n";
-  if (!suite.properties.empty()) {
-    xml += "    <properties>\n";
-    for (const auto& [name, value] : suite.properties) {
-      xml += fmt::format("      <property{}{}/>\n", attribute("name", name), attribute("value", value));
-    }
-    xml += "    </properties>\n";
-  }
+  xml += render(suite.properties, "    ");
   for (const JunitCase& test : suite.cases) {
     xml += render(test, suite);
   }

@@ -26,6 +26,7 @@ struct JunitCase {
   std::string details{};  ///< the whole text of the failure
   std::string out{};      ///< output that belongs to it
   Milliseconds duration{0};
+  std::vector<std::pair<std::string, std::string>> properties{};
 };
 
 /// A group of tests: for `mayfly verify`, one profile.

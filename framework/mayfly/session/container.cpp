@@ -62,6 +62,7 @@ decltype(auto) while_it_runs(const Container& container, Use&& use) {
 
 void Container::State::teardown() {
   if (!torn_down) {
+    const PhaseTimer timer(times.teardown);
     keeper->destroy(kept_as);
     torn_down = true;
     nat.reset();
@@ -98,6 +99,7 @@ const std::string& Container::name() const noexcept { return state_->name; }
 const Profile& Container::profile() const noexcept { return state_->profile; }
 const std::string& Container::address() const noexcept { return state_->address; }
 const Target& Container::target() const noexcept { return state_->target; }
+const PhaseTimes& Container::timeline() const noexcept { return state_->times; }
 bool Container::running() const { return !state_->torn_down && !state_->target.dead(); }
 void Container::teardown() { state_->teardown(); }
 

@@ -12,6 +12,7 @@
 #include "mayfly/profile/profile.h"
 #include "mayfly/provision/provision.h"
 #include "mayfly/session/convergence.h"
+#include "mayfly/session/timeline.h"
 #include "mayfly/state/machine_state.h"
 
 namespace mayfly {
@@ -82,6 +83,9 @@ class Container {
   /// the container stays torn down.
   /// @throws as Session::start(); Error when the session has been closed
   void reset();
+
+  /// How long it took to get here, since the last reset(). After teardown() with the time of that.
+  [[nodiscard]] const PhaseTimes& timeline() const noexcept;
 
   /// Kills and removes it; idempotent. The destructor does the same and logs instead of throwing.
   void teardown();

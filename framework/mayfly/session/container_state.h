@@ -35,6 +35,7 @@ struct Container::State {
   std::function<Container()> another;       ///< a new one of the same layers, once this one has been torn down
   std::function<void()> on_teardown{};      ///< tells the pool
   std::shared_ptr<const NatNetwork> nat{};  ///< none without such a network
+  PhaseTimes times{};
   bool torn_down = false;
 
   void teardown();

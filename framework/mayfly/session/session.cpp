@@ -132,9 +132,11 @@ struct Session::State : std::enable_shared_from_this<State> {
     std::shared_ptr<const NatNetwork> nat{};
   };
 
-  Image image_of(const Profile& profile);
+  /// @param times gets the time that it takes
+  Image image_of(const Profile& profile, PhaseTimes* times = nullptr);
   std::function<DependencyOptions()> dependency_options(const Profile& profile) const;
-  Container start(const Plan& plan, const StartOptions& options);
+  /// @param times of the phases before this
+  Container start(const Plan& plan, const StartOptions& options, PhaseTimes times = {});
   /// For Container::reset().
   std::function<Container()> again(const Plan& plan);
   /// Takes it from the pool, or decides which keeper will start it.
@@ -146,6 +148,8 @@ struct Session::State : std::enable_shared_from_this<State> {
   /// The layer's directory in the store.
   std::filesystem::path converged_layer(const Profile& profile, const Image& image, const InitChoice& init,
                                         const StartOptions& options, bool* built = nullptr);
+  std::filesystem::path timed_layer(const Profile& profile, const Image& image, const InitChoice& init,
+                                    const StartOptions& options, PhaseTimes& times);
 };
 
 std::function<DependencyOptions()> Session::State::dependency_options(const Profile& profile) const {
@@ -159,7 +163,9 @@ std::function<DependencyOptions()> Session::State::dependency_options(const Prof
   };
 }
 
-Image Session::State::image_of(const Profile& profile) {
+Image Session::State::image_of(const Profile& profile, PhaseTimes* times) {
+  PhaseTimes ignored;
+  const PhaseTimer timer((times == nullptr ? ignored : *times).image);
   {
     const std::lock_guard lock(images_mutex);
     const auto known =
@@ -251,11 +257,14 @@ Session::State::Origin Session::State::origin_of(const Plan& plan) {
   return {.keeper = network->keeper, .name = plan.spec.name, .nat = network};
 }
 
-Container Session::State::start(const Plan& plan, const StartOptions& start_options) {
+Container Session::State::start(const Plan& plan, const StartOptions& start_options, PhaseTimes times) {
   const auto& [profile, init, spec, image] = plan;
   const std::string& name = spec.name;
   return in_context(fmt::format("starting container '{}'", name), [&] {
-    Origin origin = origin_of(plan);
+    Origin origin = [&] {
+      const PhaseTimer timer(times.boot);
+      return origin_of(plan);
+    }();
     std::function<void()> on_teardown;
     if (origin.pooled) {
       on_teardown = [client = pool, kept_as = origin.name] { client->gone(kept_as); };
@@ -284,7 +293,10 @@ Container Session::State::start(const Plan& plan, const StartOptions& start_opti
       ContainerSpec cold = spec;
       cold.name = origin.name;
       cold.network_group = origin.nat ? origin.nat->group : std::string();
-      const StartedContainer started = origin.keeper->start(cold);
+      const StartedContainer started = [&] {
+        const PhaseTimer timer(times.boot);
+        return origin.keeper->start(cold);
+      }();
       origin.address = started.address;
       origin.ready = [&] {
         try {
@@ -310,12 +322,14 @@ Container Session::State::start(const Plan& plan, const StartOptions& start_opti
                                                             .systemd = init.systemd,
                                                             .another = again(plan),
                                                             .on_teardown = on_teardown,
-                                                            .nat = origin.nat}));
+                                                            .nat = origin.nat,
+                                                            .times = times}));
     guard.done = true;
     if (ready) {
       return container;
     }
     try {
+      const PhaseTimer timer(container.state_->times.ready);
       wait_until_ready(container.target(), ready_conditions(profile, init), profile.init.within, why,
                        prefixed(options.progress, name));
     } catch (const Error&) {
@@ -403,6 +417,19 @@ std::filesystem::path Session::State::converged_layer(const Profile& profile, co
   return keeper->build_if_missing([&](const BuildScope& scope) { return layers.ensure(key, scope, progress, build); });
 }
 
+std::filesystem::path Session::State::timed_layer(const Profile& profile, const Image& image, const InitChoice& init,
+                                                  const StartOptions& start_options, PhaseTimes& times) {
+  PhaseTimes::Time took{0};
+  bool built = false;
+  std::filesystem::path layer;
+  {
+    const PhaseTimer timer(took);
+    layer = converged_layer(profile, image, init, start_options, &built);
+  }
+  (built ? times.converge : times.layer) += took;
+  return layer;
+}
+
 Session::Session(SessionOptions options) : state_(std::make_shared<State>()) {
   require_privileges();
   if (!options.provision_output) {
@@ -446,10 +473,11 @@ DependencyOptions Session::dependency_options(const Profile& profile) const {
 void Session::prepare_image(const Profile& profile) { (void)state_->image_of(profile); }
 
 Container Session::start_unprovisioned(const Profile& profile, const StartOptions& options) {
-  const Image image = state_->image_of(profile);
+  PhaseTimes times;
+  const Image image = state_->image_of(profile, &times);
   const InitChoice init = choose_init(profile, image);
   return state_->start({.profile = profile, .init = init, .spec = state_->spec_for(profile, init, image.lowers)},
-                       options);
+                       options, times);
 }
 
 ConvergedMachine Session::converged(const Profile& profile, const StartOptions& options) {
@@ -461,18 +489,19 @@ ConvergedMachine Session::converged(const Profile& profile, const StartOptions& 
 }
 
 Container Session::start(const Profile& profile, const StartOptions& options) {
-  const Image image = state_->image_of(profile);
+  PhaseTimes times;
+  const Image image = state_->image_of(profile, &times);
   const InitChoice init = choose_init(profile, image);
   std::vector<std::filesystem::path> lowers = image.lowers;
   if (!profile.provision.empty() || !profile.prepare.empty()) {
-    lowers.insert(lowers.begin(), state_->converged_layer(profile, image, init, options) / "upper");
+    lowers.insert(lowers.begin(), state_->timed_layer(profile, image, init, options, times) / "upper");
   }
   return state_->start({.profile = profile,
                         .init = init,
                         .spec = state_->spec_for(profile, init, std::move(lowers)),
                         // A layer of this session alone is nothing to keep containers ready of.
                         .image = options.fresh ? std::string() : image.id},
-                       options);
+                       options, times);
 }
 
 }  // namespace mayfly

@@ -1,0 +1,144 @@
+#include "mayfly/testrun/outcome.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <set>
+
+#include "mayfly/support/error.h"
+#include "mayfly/testrun/gtest_xml.h"
+
+namespace mayfly {
+namespace {
+
+using Outcome = JunitCase::Outcome;
+
+/// The name of the case that stands for a process, where none of its tests is to blame.
+constexpr const char* kProcessCase = "(process)";
+
+std::string full_name(const JunitCase& test) { return fmt::format("{}.{}", test.class_name, test.name); }
+
+bool counts_as_failure(const JunitCase& test) {
+  return test.outcome == Outcome::failed || test.outcome == Outcome::error;
+}
+
+std::string describe(const ProcessEnd& end) {
+  if (end.timed_out) return fmt::format("still ran after {} and was killed", to_string(*end.timed_out));
+  if (end.signal == 0) return fmt::format("exited with {}", end.exit_code);
+  const char* name = ::sigabbrev_np(end.signal);
+  const char* text = ::sigdescr_np(end.signal);
+  return name == nullptr ? fmt::format("killed by signal {}", end.signal)
+                         : fmt::format("killed by SIG{} ({})", name, text == nullptr ? "" : text);
+}
+
+std::string describe(const TestProgress& progress) {
+  if (progress.running()) return fmt::format(" while {} ran", *progress.running());
+  if (progress.ended().empty()) return " before it told of a test";
+  return fmt::format(" after {} had ended", full_name(progress.ended().back()));
+}
+
+/// The case that a problem of the process is told by.
+void blame(TestOutcome& outcome, const TestProcess& process, const TestProgress& progress, const ProcessEnd& end) {
+  JunitCase test{.name = kProcessCase,
+                 .class_name = process.suite,
+                 .outcome = Outcome::error,
+                 .message = outcome.problem,
+                 .details = outcome.problem,
+                 .out = progress.output()};
+  if (progress.running()) {
+    const std::size_t dot = progress.running()->find('.');
+    test.class_name = progress.running()->substr(0, dot);
+    test.name = dot == std::string::npos ? "" : progress.running()->substr(dot + 1);
+    test.duration = end.duration;
+    for (const JunitCase& other : progress.ended()) test.duration -= std::min(test.duration, other.duration);
+  }
+  outcome.cases.push_back(std::move(test));
+}
+
+TestOutcome without_results(const TestProcess& process, const ProcessEnd& end, const TestProgress& progress,
+                            const std::string& why) {
+  TestOutcome outcome{.cases = progress.ended()};
+  outcome.problem = describe(end) + why + describe(progress);
+  blame(outcome, process, progress, end);
+  std::set<std::string> told;
+  for (const JunitCase& test : outcome.cases) told.insert(full_name(test));
+  for (const std::string& test : process.tests) {
+    std::string name = fmt::format("{}.{}", process.suite, test);
+    if (!told.contains(name)) outcome.not_run.push_back(std::move(name));
+  }
+  // A failure's text is gtest's to tell; here there is only what it printed.
+  for (JunitCase& test : outcome.cases) {
+    if (test.outcome == Outcome::failed && test.details.empty()) {
+      test.details = test.out;
+      test.message = test.out.substr(0, test.out.find('\n'));
+    }
+  }
+  return outcome;
+}
+
+void add_output(TestOutcome& outcome, const TestProgress& progress) {
+  for (JunitCase& test : outcome.cases) {
+    if (test.outcome != Outcome::failed) continue;
+    const auto told = std::find_if(progress.ended().rbegin(), progress.ended().rend(),
+                                   [&](const JunitCase& other) { return full_name(other) == full_name(test); });
+    if (told != progress.ended().rend()) test.out = told->out;
+  }
+}
+
+}  // namespace
+
+bool TestOutcome::failed() const noexcept {
+  return !problem.empty() || std::any_of(cases.begin(), cases.end(), counts_as_failure);
+}
+
+TestOutcome outcome_of(const TestProcess& process, const ProcessEnd& end, const std::optional<std::string>& xml,
+                       const TestProgress& progress) {
+  if (!xml) return without_results(process, end, progress, " and without a result");
+  std::vector<JunitSuite> suites;
+  try {
+    suites = parse_gtest_xml(*xml);
+  } catch (const Error& error) {
+    return without_results(process, end, progress, fmt::format(" and without a whole result ({})", error.message()));
+  }
+  TestOutcome outcome;
+  std::set<std::string> told;
+  for (JunitSuite& suite : suites) {
+    for (JunitCase& test : suite.cases) {
+      told.insert(full_name(test));
+      if (test.class_name.empty()) test.class_name = process.suite;
+      outcome.cases.push_back(std::move(test));
+    }
+    outcome.properties.insert(outcome.properties.end(), suite.properties.begin(), suite.properties.end());
+  }
+  add_output(outcome, progress);
+  std::vector<std::string> missing;
+  for (const std::string& test : process.tests) {
+    if (!told.contains(fmt::format("{}.{}", process.suite, test))) missing.push_back(test);
+  }
+  const bool any_failed = std::any_of(outcome.cases.begin(), outcome.cases.end(), counts_as_failure);
+  if (end.timed_out || end.signal != 0) {
+    outcome.problem = describe(end) + " after its last test";
+  } else if (end.exit_code != 0 && !any_failed) {
+    outcome.problem = describe(end) + " although no test failed";
+  } else if (!missing.empty()) {
+    outcome.problem = fmt::format("{}, and its results lack {} of {} tests, the first of them {}.{}", describe(end),
+                                  missing.size(), process.tests.size(), process.suite, missing.front());
+  }
+  if (!outcome.problem.empty()) blame(outcome, process, TestProgress(), end);
+  for (const std::string& test : missing) outcome.not_run.push_back(fmt::format("{}.{}", process.suite, test));
+  return outcome;
+}
+
+void fail_skipped(TestOutcome& outcome) {
+  for (JunitCase& test : outcome.cases) {
+    if (test.outcome != Outcome::skipped) continue;
+    test.outcome = Outcome::failed;
+    test.message = test.message.empty() ? "skipped, and MAYFLY_REQUIRE=all"
+                                        : fmt::format("skipped, and MAYFLY_REQUIRE=all: {}", test.message);
+    if (test.details.empty()) test.details = test.message;
+  }
+}
+
+}  // namespace mayfly

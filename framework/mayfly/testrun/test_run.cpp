@@ -1,0 +1,212 @@
+#include "mayfly/testrun/test_run.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <set>
+#include <utility>
+
+#include "mayfly/report/artifacts.h"
+#include "mayfly/support/error.h"
+#include "mayfly/support/subprocess.h"
+#include "mayfly/support/unique_fd.h"
+#include "mayfly/testrun/listing.h"
+
+namespace mayfly {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Milliseconds kTick{100};
+constexpr Milliseconds kListingPatience{60'000};
+constexpr const char* kListing = "(list of tests)";
+
+/// File names, or where two programs share one, their paths.
+std::vector<std::string> names_of(const std::vector<fs::path>& programs) {
+  std::map<std::string, int> count;
+  for (const fs::path& program : programs) ++count[program.filename().string()];
+  std::vector<std::string> names;
+  std::set<std::string> taken;
+  for (const fs::path& program : programs) {
+    const std::string name = count[program.filename().string()] > 1 ? program.string() : program.filename().string();
+    std::string unique = name;
+    for (int number = 2; !taken.insert(unique).second; ++number) unique = fmt::format("{}#{}", name, number);
+    names.push_back(std::move(unique));
+  }
+  return names;
+}
+
+/// Each process is a shard's choice already.
+const std::map<std::string, std::string> kOneShard{{"GTEST_TOTAL_SHARDS", "1"}, {"GTEST_SHARD_INDEX", "0"}};
+
+FinishedProcess unlisted(const TestProgram& program, const std::string& why) {
+  FinishedProcess failure{.process = {.suite = kListing, .tests = {}, .name = kListing},
+                          .program = program.name,
+                          .command = {program.file.string(), "--gtest_list_tests"},
+                          .started = std::chrono::system_clock::now()};
+  failure.outcome.problem = why;
+  failure.outcome.cases.push_back({.name = kListing,
+                                   .class_name = kListing,
+                                   .outcome = JunitCase::Outcome::error,
+                                   .message = why.substr(0, why.find('\n')),
+                                   .details = why});
+  return failure;
+}
+
+}  // namespace
+
+/// A process's output so far.
+struct TestRun::Watched {
+  std::chrono::system_clock::time_point started = std::chrono::system_clock::now();
+  std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
+  UniqueFd output;
+  TestProgress progress{};
+
+  void catch_up() {
+    std::array<char, 65'536> piece{};
+    while (true) {
+      const ssize_t count = ::read(output.get(), piece.data(), piece.size());
+      if (count > 0) {
+        progress.read({piece.data(), static_cast<std::size_t>(count)});
+      } else if (count == 0 || errno != EINTR) {
+        return;
+      }
+    }
+  }
+};
+
+TestRun::TestRun(const std::vector<fs::path>& programs, TestRunOptions options)
+    : options_(std::move(options)), running_(options_.paths) {
+  const std::vector<std::string> names = names_of(programs);
+  for (std::size_t i = 0; i < programs.size(); ++i) list({.file = fs::absolute(programs[i]).lexically_normal(), .name = names[i]});
+  plan_ = plan_processes(programs_, options_.plan);
+  std::map<std::pair<std::size_t, std::string>, std::size_t> places;
+  for (const TestProcess& process : plan_.processes) {
+    places.emplace(std::pair(process.program, process.tests.front() + process.name), places.size());
+  }
+  order_by_duration(plan_.processes,
+                    [&](const TestProcess& process) { return durations_[process.program].of(process.name); });
+  for (const TestProcess& process : plan_.processes) {
+    places_.push_back(places.at({process.program, process.tests.front() + process.name}));
+  }
+}
+
+TestRun::~TestRun() = default;
+
+void TestRun::list(TestProgram program) {
+  std::vector<std::string> argv{program.file.string(), "--gtest_list_tests"};
+  if (!options_.filter.empty()) argv.push_back("--gtest_filter=" + options_.filter);
+  argv.insert(argv.end(), options_.arguments.begin(), options_.arguments.end());
+  try {
+    const Milliseconds patience =
+        options_.timeout.count() > 0 ? std::min(options_.timeout, kListingPatience) : kListingPatience;
+    program.suites = parse_listing(check_process(argv, {.timeout = patience}).out);
+  } catch (const Error& error) {
+    unlisted_.push_back(unlisted(program, fmt::format("can't tell its tests: {}", error.what())));
+    return;
+  }
+  if (program.suites.empty() && options_.filter.empty() && ::getenv("GTEST_FILTER") == nullptr) {
+    unlisted_.push_back(unlisted(program, "has no tests: it isn't a GoogleTest program, or none were linked"));
+    return;
+  }
+  durations_.emplace_back(options_.paths, program.file);
+  programs_.push_back(std::move(program));
+}
+
+fs::path TestRun::file_of(std::size_t id, const char* extension) const {
+  return directory_->path() / fmt::format("{}.{}", id, extension);
+}
+
+std::vector<std::string> TestRun::command_of(const TestProcess& process) const {
+  std::vector<std::string> argv{programs_[process.program].file.string(),
+                                "--gtest_filter=" + filter_for(process.suite, process.tests)};
+  argv.insert(argv.end(), options_.arguments.begin(), options_.arguments.end());
+  return argv;
+}
+
+std::string TestRun::name_of(const TestProcess& process) const {
+  return fmt::format("{}.{}", programs_[process.program].name, process.name);
+}
+
+void TestRun::start(std::size_t id) {
+  const TestProcess& process = plan_.processes[id];
+  RunningProcesses::Start how{.argv = command_of(process), .env = kOneShard, .output = file_of(id, "out")};
+  how.argv.push_back(fmt::format("--gtest_output=xml:{}", file_of(id, "xml").string()));
+  if (options_.timeout.count() > 0) how.timeout = options_.timeout;
+  if (!options_.artifacts_root.empty()) {
+    const std::string& name = programs_[process.program].name;
+    how.env["MAYFLY_ARTIFACTS_DIR"] = programs_.size() == 1
+                                          ? options_.artifacts_root.string()
+                                          : artifact_directory(options_.artifacts_root, name).string();
+  }
+  auto watched = std::make_unique<Watched>();
+  if (!running_.start(id, how)) {
+    stopped_ = true;
+    return;
+  }
+  watched->output = open_file(how.output, O_RDONLY);
+  watched_.emplace(id, std::move(watched));
+}
+
+void TestRun::finish(std::size_t id, const ProcessEnd& end, const Observer& observer) {
+  const std::unique_ptr<Watched> watched = std::move(watched_.at(id));
+  watched_.erase(id);
+  watched->catch_up();
+  const TestProcess& process = plan_.processes[id];
+  const fs::path xml = file_of(id, "xml");
+  FinishedProcess done{.process = process,
+                       .program = programs_[process.program].name,
+                       .command = command_of(process),
+                       .started = watched->started,
+                       .end = end,
+                       .outcome = outcome_of(process, end, read_file_if_exists(xml), watched->progress),
+                       .output = file_of(id, "out")};
+  ::unlink(xml.c_str());
+  if (options_.skips_fail) fail_skipped(done.outcome);
+  if (done.outcome.problem.empty()) durations_[process.program].remember(process.name, end.duration);
+  conclude(id, std::move(done), observer);
+}
+
+void TestRun::conclude(std::size_t id, FinishedProcess done, const Observer& observer) {
+  if (options_.fail_fast && done.outcome.failed()) stopped_ = true;
+  const FinishedProcess& kept = finished_.emplace(id, std::move(done)).first->second;
+  observer.on_end(kept);
+}
+
+void TestRun::run(const Observer& observer) {
+  directory_.emplace("mayfly-test-");
+  for (const FinishedProcess& failure : unlisted_) observer.on_end(failure);
+  stopped_ = options_.fail_fast && !unlisted_.empty();
+  std::size_t next = 0;
+  while (running_.count() > 0 || (next < plan_.processes.size() && !stopped_)) {
+    while (!stopped_ && next < plan_.processes.size() && running_.count() < options_.jobs) start(next++);
+    std::vector<RunningTest> now;
+    for (auto& [id, watched] : watched_) {
+      watched->catch_up();
+      const TestProcess& process = plan_.processes[id];
+      const std::string test = watched->progress.running().value_or("");
+      now.push_back(
+          {.name = name_of(process),
+           .test = test.substr(std::min(test.find('.') + 1, test.size())),
+           .elapsed = std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - watched->begin)});
+    }
+    observer.on_tick(now, finished_.size() + unlisted_.size());
+    for (const auto& ended : running_.wait(kTick)) finish(ended.id, ended.end, observer);
+  }
+  for (const Durations& durations : durations_) durations.save();
+}
+
+std::vector<FinishedProcess> TestRun::finished() const {
+  std::vector<std::pair<std::size_t, const FinishedProcess*>> places;
+  for (const auto& [id, done] : finished_) places.emplace_back(places_.at(id), &done);
+  std::sort(places.begin(), places.end());
+  std::vector<FinishedProcess> all = unlisted_;
+  for (const auto& [place, done] : places) all.push_back(*done);
+  return all;
+}
+
+}  // namespace mayfly
