@@ -163,6 +163,7 @@ void Container::copy_out(const std::string& from, const std::filesystem::path& t
 }
 
 Convergence Container::converge(const ConvergeOptions& options) const {
+  const std::optional<Slot> slot = state_->admit_converge ? state_->admit_converge() : std::nullopt;
   Convergence convergence;
   const MachineState before = capture_state();
   for (const ProvisionStep& step : options.steps ? *options.steps : state_->profile.provision) {

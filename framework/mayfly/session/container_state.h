@@ -3,9 +3,11 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "mayfly/admission/slots.h"
 #include "mayfly/keeper/client.h"
 #include "mayfly/provision/dependencies.h"
 #include "mayfly/session/container.h"
@@ -36,6 +38,7 @@ struct Container::State {
   std::function<void()> on_teardown{};      ///< tells the pool
   std::shared_ptr<const NatNetwork> nat{};  ///< none without such a network
   PhaseTimes times{};
+  std::function<std::optional<Slot>()> admit_converge{};  ///< converges of all processes take turns
   bool torn_down = false;
 
   void teardown();

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "mayfly/admission/admission.h"
 #include "mayfly/exec/readiness.h"
 #include "mayfly/image/content_store.h"
 #include "mayfly/image/image.h"
@@ -109,6 +110,7 @@ struct Session::State : std::enable_shared_from_this<State> {
   SessionOptions options;
   std::shared_ptr<SessionKeeper> keeper;
   std::shared_ptr<PoolClient> pool;  ///< none: no pool is used
+  std::shared_ptr<const Admission> admission;
   std::atomic<unsigned> next_number{1};
   std::mutex images_mutex;
   std::vector<std::pair<ImageRecipe, Image>> images;  ///< what was looked up in this session
@@ -142,6 +144,10 @@ struct Session::State : std::enable_shared_from_this<State> {
   /// Takes it from the pool, or decides which keeper will start it.
   Origin origin_of(const Plan& plan);
   std::optional<PooledContainer> take_from_pool(const Plan& plan);
+  std::function<std::optional<Slot>()> admit_converge(const std::string& name) const {
+    return
+        [admission = admission, progress = prefixed(options.progress, name)] { return admission->converge(progress); };
+  }
   ContainerSpec spec_for(const Profile& profile, const InitChoice& init, std::vector<std::filesystem::path> lowers);
   /// A tool that a container lacks comes from the same mirror as the container's own image.
   std::function<std::filesystem::path(const DebianImage& image)> tool_images_for(const Profile& profile);
@@ -177,9 +183,13 @@ Image Session::State::image_of(const Profile& profile, PhaseTimes* times) {
   // Unlocked, since it may take a minute: two threads that want the same meet at the store's lock.
   Image image =
       in_context(fmt::format("preparing image {} of profile '{}'", describe(profile.image), profile.name), [&] {
-        return keeper->build_if_missing([&](const BuildScope& scope) {
-          return ensure_image(profile.image, options.paths, scope, prefixed(options.progress, profile.name));
-        });
+        const Progress progress = prefixed(options.progress, profile.name);
+        const auto* debian = std::get_if<DebianImage>(&profile.image);
+        // Builds of all processes take turns. Taken before the build's lock, which nobody who waits here may hold.
+        const std::optional<Slot> slot =
+            debian != nullptr && !find_image(*debian, options.paths, {}) ? admission->build(progress) : std::nullopt;
+        return keeper->build_if_missing(
+            [&](const BuildScope& scope) { return ensure_image(profile.image, options.paths, scope, progress); });
       });
   const std::lock_guard lock(images_mutex);
   images.emplace_back(profile.image, image);
@@ -289,7 +299,14 @@ Container Session::State::start(const Plan& plan, const StartOptions& start_opti
     } guard{origin, on_teardown};
     const auto why = [&] { return origin.keeper->exit_of(origin.name); };
     const bool ready = origin.ready.has_value();
+    Promise admitted;  // held until it is ready: from then on its use can be measured
     if (!ready) {
+      admitted = [&] {
+        const PhaseTimer timer(times.wait);
+        const bool converges = !spec.writable.empty();
+        return admission->start(demand_of(spec.limits, spec.systemd, converges), origin.keeper->session_id(),
+                                prefixed(options.progress, name));
+      }();
       ContainerSpec cold = spec;
       cold.name = origin.name;
       cold.network_group = origin.nat ? origin.nat->group : std::string();
@@ -323,7 +340,8 @@ Container Session::State::start(const Plan& plan, const StartOptions& start_opti
                                                             .another = again(plan),
                                                             .on_teardown = on_teardown,
                                                             .nat = origin.nat,
-                                                            .times = times}));
+                                                            .times = times,
+                                                            .admit_converge = admit_converge(name)}));
     guard.done = true;
     if (ready) {
       return container;
@@ -371,6 +389,8 @@ std::filesystem::path Session::State::converged_layer(const Profile& profile, co
         start_options.on_phase(name);
       }
     };
+    // Before its machine boots, which would only wait with it.
+    const std::optional<Slot> slot = admission->converge(progress);
     progress("converging once; every test gets a clone");
     phase("create");
     if (built != nullptr) {
@@ -383,6 +403,7 @@ std::filesystem::path Session::State::converged_layer(const Profile& profile, co
     std::filesystem::create_directory(spec.writable);
     const std::string name = spec.name;
     Container container = start({.profile = profile, .init = init, .spec = std::move(spec)}, start_options);
+    container.state_->admit_converge = {};  // with the slot above
     Convergence convergence;
     try {
       if (!profile.prepare.empty()) {
@@ -441,6 +462,7 @@ Session::Session(SessionOptions options) : state_(std::make_shared<State>()) {
   }
   options.pool = uses_pool(options.pool);
   state_->options = std::move(options);
+  state_->admission = std::make_shared<const Admission>(state_->options.paths);
   state_->keeper = std::make_shared<SessionKeeper>(state_->options.paths);
   if (state_->options.pool) {
     state_->pool = std::make_shared<PoolClient>(state_->options.paths);

@@ -21,7 +21,12 @@ bool SessionKeeper::started() {
 }
 
 BuildScope SessionKeeper::scope_of_look_up() {
-  return {.own = [](const std::filesystem::path&) { throw NeedsKeeper{}; }};
+  return {.own = [](const std::filesystem::path&) { throw NeedsKeeper{}; },
+          .hold =
+              [this](const std::filesystem::path& entry, UniqueFd lease) {
+                const std::lock_guard lock(mutex_);
+                leases_.insert_or_assign(entry, std::move(lease));
+              }};
 }
 
 void SessionKeeper::close() {
@@ -30,6 +35,7 @@ void SessionKeeper::close() {
   if (keeper_) {
     keeper_->close();
   }
+  leases_.clear();
 }
 
 }  // namespace mayfly

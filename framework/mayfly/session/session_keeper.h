@@ -1,5 +1,7 @@
 #pragma once
 
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -7,6 +9,7 @@
 #include "mayfly/image/image.h"
 #include "mayfly/keeper/client.h"
 #include "mayfly/support/paths.h"
+#include "mayfly/support/unique_fd.h"
 
 namespace mayfly {
 
@@ -39,11 +42,13 @@ class SessionKeeper {
  private:
   struct NeedsKeeper {};
   [[nodiscard]] bool started();
-  [[nodiscard]] static BuildScope scope_of_look_up();
+  [[nodiscard]] BuildScope scope_of_look_up();
 
   Paths paths_;
   std::mutex mutex_;
   std::shared_ptr<KeeperClient> keeper_;
+  /// On entries of the store that were looked up without a keeper. The keeper's client has the others.
+  std::map<std::filesystem::path, UniqueFd> leases_;
   bool closed_ = false;
 };
 

@@ -124,10 +124,12 @@ RunningProcesses::Ended RunningProcesses::reap(Process& process) const {
 void RunningProcesses::await_keeper(pid_t owner) const noexcept {
   const Deadline deadline = Deadline::after(kKeepersPatience);
   try {
+    // A session that is being undone may have lost its owner's name already.
     const auto lives = [&] {
       const std::vector<SessionInfo> sessions = list_sessions(paths_);
-      return std::any_of(sessions.begin(), sessions.end(),
-                         [&](const SessionInfo& session) { return session.alive && session.owner_pid == owner; });
+      return std::any_of(sessions.begin(), sessions.end(), [&](const SessionInfo& session) {
+        return session.alive && (session.owner_pid == owner || session.owner_pid <= 0);
+      });
     };
     constexpr int kLookAgain = 5;
     while (lives() && !deadline.passed()) static_cast<void>(::poll(nullptr, 0, kLookAgain));
