@@ -22,6 +22,12 @@ std::string value_in(const std::string& text, std::string_view key, std::string_
   return text.substr(at, text.find_first_of("\n\"", at) - at);
 }
 
+/// Of the last minute: figures of a busy machine are to be read with care.
+std::string load_average() {
+  const std::string averages = read_file("/proc/loadavg");
+  return averages.substr(0, averages.find(' '));
+}
+
 }  // namespace
 
 std::string describe_machine() {
@@ -30,16 +36,16 @@ std::string describe_machine() {
   (void)::uname(&kernel);
   (void)::sysinfo(&system);
   constexpr double kGibibyte = 1024.0 * 1024 * 1024;
-  return fmt::format("{} x {}, {:.0f} GiB memory, Linux {}, {}, {} build", std::thread::hardware_concurrency(),
+  return fmt::format("{} x {}, {:.0f} GiB memory, Linux {}, {}, {} build, load {}", std::thread::hardware_concurrency(),
                      value_in(read_file("/proc/cpuinfo"), "model name", "\t :"),
                      static_cast<double>(system.totalram) * system.mem_unit / kGibibyte, kernel.release,
                      value_in(read_file_if_exists("/etc/os-release").value_or(""), "PRETTY_NAME=", "\""),
 #ifdef NDEBUG
-                     "release"
+                     "release",
 #else
-                     "debug"
+                     "debug",
 #endif
-  );
+                     load_average());
 }
 
 }  // namespace mayfly::bench

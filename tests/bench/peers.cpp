@@ -1,141 +1,169 @@
 #include "bench/peers.h"
 
 #include <fmt/format.h>
+#include <sched.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <vector>
+#include <atomic>
+#include <boost/json.hpp>
 
+#include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
 
 namespace mayfly::bench {
 namespace {
 
-constexpr const char* kPrefix = "mayfly-bench-";
-constexpr const char* kLxcPivot = "lxc.pivot";
-constexpr const char* kPodmanParent = "libpod_parent";
-
-void require_program(const std::string& program, const std::string& package) {
-  if (!find_program(program)) {
-    Error error(fmt::format("'{}' isn't installed", program));
-    error.set_hint(fmt::format("apt install {}, or leave the row out with --skip", package));
-    throw error;
-  }
+std::string unique_name() {
+  static std::atomic<int> number{0};
+  return fmt::format("mayfly-bench-{}-{}", getpid(), ++number);
 }
 
-/// The mount points of all cgroup hierarchies.
-std::vector<std::filesystem::path> cgroup_roots() {
-  std::vector<std::filesystem::path> roots{"/sys/fs/cgroup"};
-  for (const auto& entry : std::filesystem::directory_iterator("/sys/fs/cgroup")) {
-    if (entry.is_directory() && !entry.is_symlink()) {
-      roots.push_back(entry.path());
-    }
-  }
-  return roots;
+std::string overlay_options(const std::filesystem::path& rootfs, const std::filesystem::path& scratch) {
+  return fmt::format("lowerdir={},upperdir={},workdir={},volatile", rootfs.string(), (scratch / "upper").string(),
+                     (scratch / "work").string());
 }
 
-/// Removes an empty tree of cgroup directories; rmdir(2) is the only call that cgroup file systems know for it.
-void remove_cgroup(const std::filesystem::path& cgroup) {
-  std::error_code gone;
-  for (const auto& entry : std::filesystem::directory_iterator(cgroup, gone)) {
-    if (entry.is_directory(gone)) {
-      remove_cgroup(entry.path());
-    }
-  }
-  rmdir(cgroup.c_str());
-}
-
-bool cgroup_exists(const std::string& name) {
-  const std::vector<std::filesystem::path> roots = cgroup_roots();
-  return std::any_of(roots.begin(), roots.end(),
-                     [&](const auto& root) { return std::filesystem::exists(root / name); });
+std::vector<std::string> joined(std::vector<std::string> words, const std::vector<std::string>& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
 }
 
 }  // namespace
 
-LxcTools::LxcTools(const std::filesystem::path& rootfs, std::filesystem::path scratch)
-    : lxcpath_(std::move(scratch)), pivot_existed_(cgroup_exists(kLxcPivot)) {
-  require_program("lxc-copy", "lxc");
-  // lxc-copy insists on a root file system whose path has the container's name in it.
-  const std::filesystem::path base_rootfs = lxcpath_ / "base/rootfs";
-  std::filesystem::create_directories(base_rootfs);
-  if (mount(rootfs.c_str(), base_rootfs.c_str(), nullptr, MS_BIND, nullptr) != 0) {
-    throw SystemError("bind the root file system for lxc-copy");
-  }
-  write_file(lxcpath_ / "base/config", fmt::format("lxc.include = /usr/share/lxc/config/common.conf\n"
-                                                   "lxc.uts.name = base\n"
-                                                   "lxc.rootfs.path = dir:{}\n"
-                                                   "lxc.net.0.type = empty\n"
-                                                   "lxc.apparmor.profile = unconfined\n"
-                                                   "lxc.init.cmd = /bin/sleep infinity\n",
-                                                   base_rootfs.string()));
-}
-
-LxcTools::~LxcTools() {
-  umount2((lxcpath_ / "base/rootfs").c_str(), MNT_DETACH);
-  for (const auto& root : cgroup_roots()) {
-    std::error_code gone;
-    for (const auto& entry : std::filesystem::directory_iterator(root, gone)) {
-      const std::string name = entry.path().filename();
-      if (name.starts_with(fmt::format("lxc.monitor.{}", kPrefix)) ||
-          name.starts_with(fmt::format("lxc.payload.{}", kPrefix)) || (name == kLxcPivot && !pivot_existed_)) {
-        remove_cgroup(entry.path());
-      }
+std::string missing(std::initializer_list<Needed> programs) {
+  for (const Needed& needed : programs) {
+    if (!find_program(needed.program)) {
+      return fmt::format("'{}' isn't installed (apt install {})", needed.program, needed.package);
     }
   }
+  return {};
 }
 
-void LxcTools::cycle() {
-  const std::string name = fmt::format("{}{}-{}", kPrefix, getpid(), number_++);
-  check_process({"lxc-copy", "-P", lxcpath_, "-n", "base", "-N", name, "-e", "-B", "overlay"});
-  check_process({"lxc-attach", "-P", lxcpath_, "-n", name, "--clear-env", "--", "/bin/true"});
-  check_process({"lxc-stop", "-P", lxcpath_, "-n", name, "-k"});
+DiskOverlay::DiskOverlay(const std::filesystem::path& rootfs, std::filesystem::path scratch)
+    : scratch_(std::move(scratch)) {
+  for (const char* part : {"upper", "work", "merged"}) {
+    std::filesystem::create_directories(scratch_ / part);
+  }
+  const std::string options = overlay_options(rootfs, scratch_);
+  if (mount("overlay", merged().c_str(), "overlay", 0, options.c_str()) != 0) {
+    throw SystemError("mount an overlay");
+  }
+}
+
+DiskOverlay::~DiskOverlay() {
+  umount2(merged().c_str(), MNT_DETACH);
+  try {
+    remove_tree(scratch_);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "remove an overlay: {}\n", error.what());
+  }
+}
+
+/// Runs in the child of oci_cycle(): mounts that end with the container. With nothing but cgroup2 in /sys/fs/cgroup, as
+/// crun refuses hosts with both versions.
+void mount_for_oci(const std::filesystem::path& rootfs, const std::filesystem::path& bundle) {
+  const std::string options = overlay_options(rootfs, bundle);
+  const bool hybrid = access("/sys/fs/cgroup/unified", F_OK) == 0;
+  if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      mount("overlay", (bundle / "merged").c_str(), "overlay", 0, options.c_str()) != 0 ||
+      (hybrid && mount("/sys/fs/cgroup/unified", "/sys/fs/cgroup", nullptr, MS_BIND, nullptr) != 0)) {
+    _exit(127);
+  }
+}
+
+void oci_cycle(const std::string& runtime, const std::filesystem::path& rootfs, const std::filesystem::path& scratch) {
+  const std::filesystem::path bundle = scratch / runtime;
+  if (!std::filesystem::exists(bundle)) {
+    std::filesystem::create_directories(bundle);
+    check_process({runtime, "spec"}, {.cwd = bundle});
+    boost::json::value spec = boost::json::parse(read_file(bundle / "config.json"));
+    boost::json::object& process = spec.as_object()["process"].as_object();
+    process["terminal"] = false;
+    process["args"] = boost::json::array{"/bin/true"};
+    process.erase("rlimits");  // to raise one takes a capability that not every root has
+    spec.as_object()["root"] = boost::json::object{{"path", (bundle / "merged").string()}, {"readonly", false}};
+    write_file(bundle / "config.json", boost::json::serialize(spec));
+  }
+  for (const char* part : {"upper", "work", "merged"}) {
+    std::filesystem::create_directories(bundle / part);
+  }
+  const std::string name = unique_name();
+  const pid_t child = fork();
+  if (child == 0) {
+    mount_for_oci(rootfs, bundle);
+    execlp(runtime.c_str(), runtime.c_str(), "run", "--bundle", bundle.c_str(), name.c_str(), nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  const bool reaped = child > 0 && waitpid(child, &status, 0) == child;
+  for (const char* part : {"upper", "work"}) {
+    remove_tree(bundle / part);
+  }
+  if (!reaped || status != 0) {
+    throw Error(fmt::format("'{} run' ended with wait status {:#x}", runtime, status));
+  }
+}
+
+void nspawn_cycle(const std::filesystem::path& rootfs) {
+  check_process({"systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--volatile=overlay",
+                 "--directory", rootfs, "--machine", unique_name(), "/bin/true"});
+}
+
+void bubblewrap_cycle(const std::filesystem::path& rootfs, const std::filesystem::path& scratch) {
+  const DiskOverlay overlay(rootfs, scratch / unique_name());
+  check_process({"bwrap", "--unshare-all", "--bind", overlay.merged(), "/", "--proc", "/proc", "--dev", "/dev",
+                 "/bin/true"});
 }
 
 Podman::Podman(std::filesystem::path rootfs, std::filesystem::path scratch)
-    : rootfs_(std::move(rootfs)), scratch_(std::move(scratch)), parent_existed_(cgroup_exists(kPodmanParent)) {
-  require_program("podman", "podman");
-  // crun refuses hybrid cgroup hosts.
-  require_program("runc", "runc");
+    : rootfs_(std::move(rootfs)),
+      scratch_(std::move(scratch)),
+      parent_existed_(std::filesystem::exists("/sys/fs/cgroup/unified/libpod_parent") ||
+                      std::filesystem::exists("/sys/fs/cgroup/libpod_parent")) {
   std::filesystem::create_directories(scratch_);
 }
 
 Podman::~Podman() {
-  // podman leaves its storage mounted.
+  // podman leaves its storage mounted, and its parent cgroup.
   umount2((scratch_ / "root/overlay").c_str(), MNT_DETACH);
   if (!parent_existed_) {
-    for (const auto& root : cgroup_roots()) {
-      remove_cgroup(root / kPodmanParent);
+    rmdir("/sys/fs/cgroup/libpod_parent");
+    for (const auto& root : std::filesystem::directory_iterator("/sys/fs/cgroup")) {
+      rmdir((root.path() / "libpod_parent").c_str());
     }
   }
 }
 
-void Podman::cycle() const {
+std::vector<std::string> Podman::podman(const std::vector<std::string>& arguments) const {
+  return joined({"podman", "--root", scratch_ / "root", "--runroot", scratch_ / "run", "--cgroup-manager", "cgroupfs",
+                 "--events-backend", "none", "--runtime", "runc"},
+                arguments);
+}
+
+std::vector<std::string> Podman::run_command(const std::vector<std::string>& options,
+                                             const std::vector<std::string>& command) const {
   // Without --ulimit it raises limits, for which not every root has the capability.
-  check_process({"podman",
-                 "--root",
-                 scratch_ / "root",
-                 "--runroot",
-                 scratch_ / "run",
-                 "--cgroup-manager",
-                 "cgroupfs",
-                 "--events-backend",
-                 "none",
-                 "--runtime",
-                 "runc",
-                 "run",
-                 "--rm",
-                 "--network",
-                 "none",
-                 "--ulimit",
-                 "nofile=1024:1024",
-                 "--ulimit",
-                 "nproc=1000:1000",
-                 "--rootfs",
-                 rootfs_.string() + ":O",
-                 "/bin/true"});
+  const std::vector<std::string> fixed{"--network", "none",     "--ulimit", "nofile=1024:1024",
+                                       "--ulimit",  "nproc=1000:1000", "--rootfs", rootfs_.string() + ":O"};
+  return podman(joined(joined(joined({"run"}, options), fixed), command));
+}
+
+void Podman::cycle() const { check_process(run_command({"--rm"}, {"/bin/true"})); }
+
+void Podman::start(const std::string& name, const std::vector<std::string>& command,
+                   const std::vector<std::string>& options) const {
+  check_process(run_command(joined({"-d", "--name", name}, options), command));
+}
+
+void Podman::exec(const std::string& name, const std::vector<std::string>& command) const {
+  check_process(podman(joined({"exec", name}, command)));
+}
+
+void Podman::remove(const std::vector<std::string>& names) const {
+  check_process(podman(joined({"rm", "-f", "-t", "0"}, names)));
 }
 
 }  // namespace mayfly::bench

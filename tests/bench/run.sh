@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds and runs the benchmark `cycle`; arguments are passed on. Needs root. Peers that are missing are installed by apt.
+# Builds and runs the benchmark `bench`; arguments are passed on (--rounds, --only, --json). Needs root. A peer that isn't
+# installed has a row that says so; `run.sh --install-peers ...` installs all of them by apt first.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-missing=()
-command -v podman >/dev/null || missing+=(podman)
-command -v runc >/dev/null || missing+=(runc)
-command -v lxc-copy >/dev/null || missing+=(lxc)
-[ ${#missing[@]} -eq 0 ] || apt-get install -qqy --no-install-recommends "${missing[@]}" >/dev/null
+if [ "${1:-}" = --install-peers ]; then
+  shift
+  apt-get install -qqy --no-install-recommends podman runc crun bubblewrap systemd-container lxc >/dev/null
+fi
 cmake -S . -B build/bench -G Ninja -DCMAKE_BUILD_TYPE=Release -DMAYFLY_BUILD_BENCHMARKS=ON -DMAYFLY_BUILD_TESTS=OFF \
   -DMAYFLY_BUILD_EXAMPLES=OFF >/dev/null
-ninja -C build/bench --quiet mayfly_bench_cycle mayfly-keeper mayfly-init
-exec build/bench/tests/bench/cycle "$@"
+ninja -C build/bench --quiet mayfly_bench mayfly-keeper mayfly-init
+exec build/bench/tests/bench/bench "$@"

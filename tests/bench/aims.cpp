@@ -1,0 +1,23 @@
+#include "bench/groups.h"
+
+namespace mayfly::bench {
+
+std::vector<Aim> aims() {
+  return {
+      {"clean cycle / floor with the same namespaces and mounts", "cycle", row::kMayfly, row::kSameFloor, 0, 2.2},
+      {"clean cycle / crun run", "cycle", row::kMayfly, row::kCrun, 0, 1},
+      {"clean cycle / lxc-copy -e", "cycle", row::kMayfly, row::kLxcCopy, 0, 1 / 4.0},
+      {"clean cycle / podman run", "cycle", row::kMayfly, row::kPodman, 0, 1 / 15.0},
+      {"exec / raw setns, fork, exec", "exec", row::kExec, row::kRawExec, 0, 2},
+      {"exec / podman exec", "exec", row::kExec, row::kPodmanExec, 0, 1 / 20.0},
+      {"systemd machine to `running`, ms", "systemd", row::kClone, "", 0, 220},
+      {"teardown, ms", "teardown", row::kTeardown, "", 0, 20},
+      {"teardown of a systemd machine, ms", "teardown", row::kSystemdTeardown, "", 0, 20},
+      {"throughput of 8 at a time / the same floor's", "throughput-j8", row::kMayfly, row::kSameFloor, 0, 0.4, true},
+      {"throughput of 8 at a time / podman's", "throughput-j8", row::kMayfly, row::kPodman, 0, 15, true},
+      {"200 containers up, ms", "many", "Mayfly, 200", "", 0, 4'000},
+      {"memory each of 200, kB", "many", "Mayfly, 200", "", 2, 3'072},
+  };
+}
+
+}  // namespace mayfly::bench
