@@ -53,15 +53,14 @@ void enter_surroundings(const MonitorPlan& plan) {
   }
 }
 
-/// What init inherits as its standard streams where liblxc gives it no console.
-void redirect_streams() {
+/// What init inherits as its standard streams where liblxc gives it no console; closes all other descriptors.
+void redirect_streams(int input) {
   const int null = open("/dev/null", O_RDWR);
-  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (null < 0 || dup2(null, stream) < 0) {
-      throw SystemError("open '/dev/null'");
-    }
+  if (null < 0 || dup2(input >= 0 ? input : null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+      dup2(null, STDERR_FILENO) < 0) {
+    throw SystemError("open '/dev/null'");
   }
-  close(null);
+  close_range(STDERR_FILENO + 1, ~0U, 0);
 }
 
 void configure(lxc_container* container, const MonitorPlan& plan) {
@@ -92,8 +91,7 @@ void run_monitor(const MonitorPlan& plan, int keeper, MonitorResult& result) noe
   try {
     enter_surroundings(plan);
     // After the cgroups and namespaces, whose descriptors are among them.
-    close_range(3, ~0U, 0);
-    redirect_streams();
+    redirect_streams(plan.started);
     // With a PATH, liblxc finds newuidmap(1) where that is installed, and then wants /etc/subuid to list the ids.
     unsetenv("PATH");
     const LxcHandle container(lxc_container_new(plan.name.c_str(), plan.lxc_path.c_str()));

@@ -24,6 +24,8 @@ struct MonitorPlan {
   /// from cgroup to cgroup for each process, which can wait 5-15 ms for RCU. -1: liblxc sees no cgroups and makes none;
   /// the container is in the one that its monitor is born in.
   int cgroup_view = -1;
+  /// Becomes init's standard input: an eventfd(2) that Mayfly's own init writes to once it runs. -1: /dev/null does.
+  int started = -1;
   int network_namespace = -1;  ///< with the bridge of `lxc.net.0.link`; -1: stays in the keeper's
 };
 

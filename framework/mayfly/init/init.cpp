@@ -1,6 +1,8 @@
 // mayfly-init: process 1 of a container whose image has no init. Reaps orphans; on SIGTERM, SIGINT, SIGPWR or
 // SIGRTMIN+3 (what systemd, LXC and people send for "shut down") ends all other processes and exits with status 0.
 //
+// Its standard input is an eventfd(2) of the keeper, to which it says that it runs.
+//
 // It needs nothing of the image: no libc, no /dev, no /proc.
 #include <fcntl.h>
 #include <signal.h>
@@ -24,6 +26,13 @@ std::int64_t now() {
   timespec time{};
   ::clock_gettime(CLOCK_MONOTONIC, &time);
   return time.tv_sec * 1'000 * kMillisecond + time.tv_nsec;
+}
+
+/// From here on it listens to signals, too.
+void say_that_it_runs() {
+  const std::uint64_t one = 1;
+  static_cast<void>(::write(STDIN_FILENO, &one, sizeof one) == sizeof one);
+  ::close(STDIN_FILENO);
 }
 
 /// Whatever opens a file next must not get a standard stream's number.
@@ -71,6 +80,7 @@ int main() {
   ::sigaddset(&all, SIGCHLD);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
 
+  say_that_it_runs();
   ::prctl(PR_SET_NAME, "mayfly-init");
   fill_standard_streams();
   static_cast<void>(::chdir("/"));

@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -246,6 +247,13 @@ void Machine::fork_monitor(const UniqueFd& cgroup) {
     cgroup_view = surroundings_.cgroups.clone_unified_mount();
     plan.cgroup_view = cgroup_view.get();
   }
+  if (spec_.init.empty()) {
+    started_.reset(eventfd(0, EFD_CLOEXEC));
+    if (!started_) {
+      throw SystemError("make an eventfd");
+    }
+    plan.started = started_.get();
+  }
   const pid_t keeper = getpid();
   monitor_ = spec_.systemd ? fork() : fork_into(cgroup);
   if (monitor_ < 0) {
@@ -291,6 +299,7 @@ void Machine::look_for_init() {
   if (pidfd) {
     init_ = pid;
     init_pidfd_ = std::move(pidfd);
+    started_.reset();
     phase_ = Phase::running;
     if (spec_.limits != Limits{}) {
       // What the monitor uses isn't the container's, and the OOM killer must not pick it.

@@ -71,6 +71,8 @@ class Machine {
   [[nodiscard]] pid_t monitor() const noexcept { return monitor_; }
   [[nodiscard]] pid_t init() const noexcept { return init_; }
   [[nodiscard]] int init_pidfd() const noexcept { return init_pidfd_.get(); }
+  /// Readable once init runs; -1 for an init that can't tell: then only look_for_init() does.
+  [[nodiscard]] int started_fd() const noexcept { return started_.get(); }
   [[nodiscard]] bool init_has_ended() const;
   [[nodiscard]] std::filesystem::path console_log() const;
   [[nodiscard]] std::filesystem::path lxc_log() const;
@@ -123,6 +125,7 @@ class Machine {
   pid_t monitor_ = -1;
   pid_t init_ = -1;
   UniqueFd init_pidfd_;
+  UniqueFd started_;  ///< eventfd(2) that Mayfly's own init writes to
   std::string reason_;
 };
 

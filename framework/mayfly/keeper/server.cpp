@@ -31,6 +31,8 @@ namespace {
 
 /// How often a starting container is looked at. No event tells that a grandchild has executed its program.
 constexpr timespec kStartTick{0, 250'000};
+/// The same for one whose init tells by itself, for the case that it can't.
+constexpr timespec kStartTickWithEvent{0, 5'000'000};
 /// How often a machine that is about to end is looked at.
 constexpr Milliseconds kEndTick{2};
 /// liblxc undoes its own part once init has ended (4 ms), and only then is init's status known.
@@ -134,11 +136,17 @@ bool Server::run() {
 void Server::wait_and_handle() {
   std::vector<pollfd> waiting{{socket_, POLLIN, 0}, {owner_.get(), POLLIN, 0}, {child_signals_.get(), POLLIN, 0}};
   std::vector<std::string> names;
+  std::vector<pollfd> started;
   bool starting = false;
+  timespec wait = kStartTickWithEvent;
   std::optional<Milliseconds> timeout;
   for (const auto& [name, entry] : entries_) {
     const Machine::Phase phase = entry.machine->phase();
-    starting = starting || phase == Machine::Phase::starting;
+    if (phase == Machine::Phase::starting) {
+      starting = true;
+      started.push_back({entry.machine->started_fd(), POLLIN, 0});
+      wait = entry.machine->started_fd() < 0 ? kStartTick : wait;
+    }
     if (phase == Machine::Phase::running || phase == Machine::Phase::stopping) {
       waiting.push_back({entry.machine->init_pidfd(), POLLIN, 0});
       names.push_back(name);
@@ -150,8 +158,9 @@ void Server::wait_and_handle() {
       timeout = std::min(timeout.value_or(Milliseconds::max()), entry.deadline->left());
     }
   }
-  timespec wait = kStartTick;
-  if (!starting && timeout) {
+  // Only to wake up: all that are starting are looked at then.
+  waiting.insert(waiting.end(), started.begin(), started.end());
+  if (timeout && (!starting || timeout->count() * 1'000'000 < wait.tv_nsec)) {
     wait = {timeout->count() / 1'000, timeout->count() % 1'000 * 1'000'000};
   }
   if (ppoll(waiting.data(), waiting.size(), starting || timeout ? &wait : nullptr, nullptr) < 0 && errno != EINTR) {
