@@ -97,6 +97,8 @@ class Machine {
   /// Why it isn't running; for a failed start: why that failed.
   [[nodiscard]] ContainerExit exit() const;
 
+  /// Whether nobody can tell when remove() is called: its writable layer is its own.
+  [[nodiscard]] bool can_be_removed_later() const noexcept { return spec_.writable.empty(); }
   /// Removes all that it had, once the monitor has ended. Idempotent. @throws Error when something can't be undone
   void remove();
 

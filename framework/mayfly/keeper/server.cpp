@@ -33,6 +33,8 @@ namespace {
 constexpr timespec kStartTick{0, 250'000};
 /// The same for one whose init tells by itself, for the case that it can't.
 constexpr timespec kStartTickWithEvent{0, 5'000'000};
+/// So many may wait to be removed until there is nothing else to do.
+constexpr std::size_t kMostEndedMachines = 8;
 /// How often a machine that is about to end is looked at.
 constexpr Milliseconds kEndTick{2};
 /// liblxc undoes its own part once init has ended (4 ms), and only then is init's status known.
@@ -163,7 +165,12 @@ void Server::wait_and_handle() {
   if (timeout && (!starting || timeout->count() * 1'000'000 < wait.tv_nsec)) {
     wait = {timeout->count() / 1'000, timeout->count() % 1'000 * 1'000'000};
   }
-  if (ppoll(waiting.data(), waiting.size(), starting || timeout ? &wait : nullptr, nullptr) < 0 && errno != EINTR) {
+  if (!ended_machines_.empty()) {
+    wait = {};
+  }
+  const int events = ppoll(waiting.data(), waiting.size(),
+                           starting || timeout || !ended_machines_.empty() ? &wait : nullptr, nullptr);
+  if (events < 0 && errno != EINTR) {
     throw SystemError("wait for events");
   }
   if (waiting[1].revents != 0) {
@@ -192,6 +199,9 @@ void Server::wait_and_handle() {
     if (entry.deadline && entry.deadline->passed()) {
       deadline_passed(entry);
     }
+  }
+  if (events == 0 || ended_machines_.size() > kMostEndedMachines) {
+    remove_next_ended();
   }
 }
 
@@ -318,11 +328,10 @@ void Server::finish(Entries::iterator at) {
   Entry& entry = node.mapped();
   directory_->remove_container(node.key());
   std::optional<reply::Failure> failure;
-  try {
-    entry.machine->remove();
-  } catch (const std::exception& error) {
-    failure = failure_from(error);
-    failures_.emplace_back(error.what());
+  if (entry.machine->can_be_removed_later() && !ended_) {
+    ended_machines_.push_back(std::move(entry.machine));
+  } else {
+    failure = remove(*entry.machine);
   }
   leave_network(entry.machine->spec().network_group, entry.machine->address());
   for (const Pending& pending : entry.removal) {
@@ -336,8 +345,37 @@ void Server::finish(Entries::iterator at) {
   }
 }
 
+std::optional<reply::Failure> Server::remove(Machine& machine) {
+  try {
+    machine.remove();
+    return std::nullopt;
+  } catch (const std::exception& error) {
+    failures_.emplace_back(error.what());
+    return failure_from(error);
+  }
+}
+
+void Server::remove_next_ended() {
+  if (!ended_machines_.empty()) {
+    remove(*ended_machines_.front());
+    ended_machines_.pop_front();
+  }
+}
+
+void Server::remove_ended(const std::string& name) {
+  const auto same = std::find_if(ended_machines_.begin(), ended_machines_.end(),
+                                 [&](const auto& machine) { return machine->spec().name == name; });
+  if (same != ended_machines_.end()) {
+    remove(**same);
+    ended_machines_.erase(same);
+  }
+}
+
 void Server::undo_everything() {
   cgroups_.kill(cgroup_name(directory_->id()));
+  while (!ended_machines_.empty()) {
+    remove_next_ended();
+  }
   for (const auto& [name, entry] : entries_) {
     entry.machine->kill();
     entry.machine->kill_monitor();

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -86,6 +87,10 @@ class Server {
   void stop(Entry& entry);
   void fail_start(Entry& entry);
   void finish(Entries::iterator at);
+  /// A failure is noted for the session's end, too.
+  std::optional<reply::Failure> remove(Machine& machine);
+  void remove_next_ended();
+  void remove_ended(const std::string& name);
   void undo_everything();
 
   int socket_;
@@ -100,6 +105,8 @@ class Server {
   UniqueFd child_signals_;
   std::map<std::string, PrivateNetwork> networks_;  ///< by group; made for the first container that wants it
   Entries entries_;
+  /// Nothing runs in them any more, and their end has been answered: mounts and cgroups are removed when nobody waits.
+  std::deque<std::unique_ptr<Machine>> ended_machines_;
   std::vector<std::string> failures_;
   std::optional<UniqueFd> closing_{};
   bool ended_ = false;

@@ -36,6 +36,7 @@ void Server::handle(request::Start& request, UniqueFd& reply) {
   if (entries_.contains(name)) {
     throw Error(fmt::format("container '{}' exists already in this session", name));
   }
+  remove_ended(name);
   Entry started;
   MachineNetwork network = network_for(request.spec);
   const std::string address = network.address;
