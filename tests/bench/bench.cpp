@@ -30,6 +30,7 @@ using bench::Group;
 struct Settings {
   int rounds = 20;
   std::vector<std::string> only{};
+  std::vector<std::string> rows{};
   std::filesystem::path json{};
 };
 
@@ -69,7 +70,12 @@ std::vector<bench::GroupResult> run_groups(const Settings& settings) {
     if (!only.empty() && std::find(only.begin(), only.end(), maker.name) == only.end()) {
       continue;
     }
-    for (const Group& group : maker.make(on)) {
+    for (Group group : maker.make(on)) {
+      std::erase_if(group.rows, [&](const bench::Row& row) {
+        return !settings.rows.empty() && std::none_of(settings.rows.begin(), settings.rows.end(), [&](const auto& text) {
+          return row.name.find(text) != std::string::npos;
+        });
+      });
       results.push_back(bench::measure(group, settings.rounds, show_progress));
     }
   }
@@ -90,6 +96,7 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", settings.rounds, "rounds; each measures every row of a group once")
       ->check(CLI::Range(1, 10000));
   app.add_option("--only", settings.only, "groups to measure")->check(CLI::IsMember(names));
+  app.add_option("--rows", settings.rows, "only rows whose name has this text in it");
   app.add_option("--json", settings.json, "write every round as JSON")->type_name("FILE");
   CLI11_PARSE(app, argc, argv);
   try {

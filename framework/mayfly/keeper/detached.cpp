@@ -76,8 +76,16 @@ void spawn_detached(std::string_view program, const std::vector<std::string>& ar
     argv.push_back(word.data());
   }
   argv.push_back(nullptr);
+  // All of its symbols are looked up once, in place of once again in each process that it forks.
+  std::string bind_now = "LD_BIND_NOW=1";
+  std::vector<char*> environment{bind_now.data()};
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    environment.push_back(*variable);
+  }
+  environment.push_back(nullptr);
   pid_t child = -1;
-  if (const int error = posix_spawn(&child, path.c_str(), &setup.actions, &setup.attributes, argv.data(), environ);
+  if (const int error =
+          posix_spawn(&child, path.c_str(), &setup.actions, &setup.attributes, argv.data(), environment.data());
       error != 0) {
     throw SystemError(fmt::format("start '{}'", path.string()), error);
   }
