@@ -182,7 +182,9 @@ std::filesystem::path Machine::writable_directory() const {
 }
 
 OverlayPlan Machine::lower_plan() const {
-  OverlayPlan plan{.host_id_lowers = {directory_ / "seed"}, .target = directory_ / "lower"};
+  // On the tmpfs of the writable layer it is gone with one unmount.
+  const std::filesystem::path seed = (spec_.writable.empty() ? writable_directory() : directory_) / "seed";
+  OverlayPlan plan{.host_id_lowers = {seed}, .target = directory_ / "lower"};
   if (!spec_.privileged) {
     plan.id_map = surroundings_.id_map;
   }
