@@ -1,5 +1,5 @@
-// Prints, side by side and measured in turn in one run from one root file system, what containers cost: a clean cycle, a
-// command, a systemd machine, teardown, many at a time, many at once; beside it what the kernel alone takes for the
+// Prints, side by side and measured in turn in one run from one root file system, what containers cost: a clean cycle,
+// a command, a systemd machine, teardown, many at a time, many at once; beside it what the kernel alone takes for the
 // same (the floor) and what other software takes.
 //
 //   tests/bench/run.sh                     builds and runs it
@@ -38,6 +38,7 @@ struct Settings {
 struct GroupMaker {
   std::string name;  ///< what its groups' names begin with
   std::function<std::vector<Group>(const bench::Surroundings&)> make;
+  bool by_name_only = false;  ///< isn't in the run that names no groups
 };
 
 std::vector<GroupMaker> group_makers() {
@@ -46,6 +47,7 @@ std::vector<GroupMaker> group_makers() {
   };
   return {{"cycle", one(bench::cycle_group)},       {"exec", one(bench::exec_group)},
           {"systemd", one(bench::systemd_group)},   {"teardown", one(bench::teardown_group)},
+          {"boot", one(bench::boot_group), true},   {"boot-units", one(bench::boot_units_group), true},
           {"throughput", bench::throughput_groups}, {"many", one(bench::many_group)}};
 }
 
@@ -67,14 +69,15 @@ std::vector<bench::GroupResult> run_groups(const Settings& settings) {
   std::vector<bench::GroupResult> results;
   for (const GroupMaker& maker : group_makers()) {
     const auto& only = settings.only;
-    if (!only.empty() && std::find(only.begin(), only.end(), maker.name) == only.end()) {
+    const bool named = std::find(only.begin(), only.end(), maker.name) != only.end();
+    if (only.empty() ? maker.by_name_only : !named) {
       continue;
     }
     for (Group group : maker.make(on)) {
       std::erase_if(group.rows, [&](const bench::Row& row) {
-        return !settings.rows.empty() && std::none_of(settings.rows.begin(), settings.rows.end(), [&](const auto& text) {
-          return row.name.find(text) != std::string::npos;
-        });
+        return !settings.rows.empty() &&
+               std::none_of(settings.rows.begin(), settings.rows.end(),
+                            [&](const auto& text) { return row.name.find(text) != std::string::npos; });
       });
       results.push_back(bench::measure(group, settings.rounds, show_progress));
     }

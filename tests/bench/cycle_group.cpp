@@ -17,9 +17,8 @@ void mayfly_cycle(Session& session, const Profile& profile) {
 Group cycle_group(const Surroundings& on) {
   Group group{.name = "cycle", .title = "clean container -> /bin/true -> gone"};
   const auto floor = [&](const char* name, const FloorOptions& options) {
-    group.rows.push_back({name, timed([rootfs = on.rootfs, scratch = on.scratch, options] {
-                            floor_cycle(rootfs, scratch, options);
-                          })});
+    group.rows.push_back(
+        {name, timed([rootfs = on.rootfs, scratch = on.scratch, options] { floor_cycle(rootfs, scratch, options); })});
   };
   floor(row::kFloor, {});
   floor("floor, upper on tmpfs", {.tmpfs_upper = true});

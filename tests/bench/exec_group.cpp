@@ -79,7 +79,9 @@ Group exec_group(const Surroundings& on) {
   group.rows.push_back({row::kRawExec, timed([container, pidfd] { raw_exec(pidfd, true); })});
   group.rows.push_back({row::kExec, timed([container] { container->check({"/bin/true"}); })});
   group.rows.push_back({.name = "nsenter --all",
-                        .run = timed([container, init] { check_process({"nsenter", "-t", init, "-a", "/bin/true"}); }),
+                        .run = timed([container, init] {
+                          check_process({"nsenter", "-t", init, "-a", "/bin/true"});
+                        }),
                         .peer = true,
                         .missing = missing({{"nsenter", "util-linux"}})});
   group.rows.push_back(peer_row<LxcForExec>("lxc-attach", {{"lxc-attach", "lxc"}}, on));

@@ -13,7 +13,8 @@ namespace mayfly::bench {
 struct FloorOptions {
   bool user_namespace = false;
   bool tmpfs_upper = false;  ///< writable layer on a fresh tmpfs instead of the scratch directory's file system
-  /// What Mayfly's containers have besides: /sys, a /dev of its own (devices, devpts, shm) and a cgroup, in cgroup2 only.
+  /// What Mayfly's containers have besides: /sys, a /dev of its own (devices, devpts, shm) and a cgroup, in cgroup2
+  /// only.
   bool whole_machine = false;
 };
 

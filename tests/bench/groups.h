@@ -25,6 +25,10 @@ struct Surroundings {
 /// A converged machine that boots systemd: cloned until it is `running`; gone again.
 [[nodiscard]] Group systemd_group(const Surroundings& surroundings);
 [[nodiscard]] Group teardown_group(const Surroundings& surroundings);
+/// What systemd's boot costs as the image has it, and with what lean_boot() leaves out.
+[[nodiscard]] Group boot_group(const Surroundings& surroundings);
+/// The same unit by unit; takes minutes, so only when it is asked for.
+[[nodiscard]] Group boot_units_group(const Surroundings& surroundings);
 /// Clean cycles with 1, 2 and 8 at a time: containers a second.
 [[nodiscard]] std::vector<Group> throughput_groups(const Surroundings& surroundings);
 /// 1, 50 and 200 containers at once: time and memory.

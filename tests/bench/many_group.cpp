@@ -96,8 +96,8 @@ Figures mayfly_many(const Surroundings& on, int count) {
   });
   const double used_each = (used_kb() - used) / count, slab_each = (slab_kb() - slab) / count;
   const Pss pss = pss_of_session(keeper);
-  const double gone = milliseconds(
-      [&] { in_parallel(count, [&](int n) { containers[static_cast<std::size_t>(n)]->teardown(); }); });
+  const double gone =
+      milliseconds([&] { in_parallel(count, [&](int n) { containers[static_cast<std::size_t>(n)]->teardown(); }); });
   return {up, gone, used_each, slab_each, pss.monitor / count, pss.init / count};
 }
 
@@ -125,8 +125,7 @@ Figures podman_many(const Podman& podman, int count) {
     names.push_back(fmt::format("mayfly-bench-many-{}", n));
   }
   const double up = milliseconds([&] {
-    in_parallel(count,
-                [&](int n) { podman.start(names[static_cast<std::size_t>(n)], {"/bin/sleep", "infinity"}); });
+    in_parallel(count, [&](int n) { podman.start(names[static_cast<std::size_t>(n)], {"/bin/sleep", "infinity"}); });
   });
   const double used_each = (used_kb() - used) / count, slab_each = (slab_kb() - slab) / count;
   const double gone = milliseconds([&] { podman.remove(names); });

@@ -114,8 +114,8 @@ void nspawn_cycle(const std::filesystem::path& rootfs) {
 
 void bubblewrap_cycle(const std::filesystem::path& rootfs, const std::filesystem::path& scratch) {
   const DiskOverlay overlay(rootfs, scratch / unique_name());
-  check_process({"bwrap", "--unshare-all", "--bind", overlay.merged(), "/", "--proc", "/proc", "--dev", "/dev",
-                 "/bin/true"});
+  check_process(
+      {"bwrap", "--unshare-all", "--bind", overlay.merged(), "/", "--proc", "/proc", "--dev", "/dev", "/bin/true"});
 }
 
 Podman::Podman(std::filesystem::path rootfs, std::filesystem::path scratch)
@@ -146,8 +146,10 @@ std::vector<std::string> Podman::podman(const std::vector<std::string>& argument
 std::vector<std::string> Podman::run_command(const std::vector<std::string>& options,
                                              const std::vector<std::string>& command) const {
   // Without --ulimit it raises limits, for which not every root has the capability.
-  const std::vector<std::string> fixed{"--network", "none",     "--ulimit", "nofile=1024:1024",
-                                       "--ulimit",  "nproc=1000:1000", "--rootfs", rootfs_.string() + ":O"};
+  const std::vector<std::string> fixed{"--network", "none",
+                                       "--ulimit",  "nofile=1024:1024",
+                                       "--ulimit",  "nproc=1000:1000",
+                                       "--rootfs",  rootfs_.string() + ":O"};
   return podman(joined(joined(joined({"run"}, options), fixed), command));
 }
 

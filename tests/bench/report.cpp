@@ -14,8 +14,9 @@ namespace json = boost::json;
 
 std::string number(double value) {
   const double size = std::abs(value);
-  return size >= 1000 ? fmt::format("{:.0f}", value) : size >= 100 ? fmt::format("{:.1f}", value)
-                                                                    : fmt::format("{:.2f}", value);
+  return size >= 1000  ? fmt::format("{:.0f}", value)
+         : size >= 100 ? fmt::format("{:.1f}", value)
+                       : fmt::format("{:.2f}", value);
 }
 
 /// Of a failed command's message: what it said last.
@@ -77,8 +78,8 @@ std::string markdown(const std::vector<Aim>& aims, const std::vector<GroupResult
     }
     const double value = base == nullptr ? median(row->column(aim.column)) : ratio(*row, *base, aim.column);
     const bool holds = aim.at_least ? value >= aim.limit : value <= aim.limit;
-    text += fmt::format("| {} | {} {:.4g} | {:.3g} | {} |\n", aim.text, aim.at_least ? "at least" : "at most", aim.limit,
-                        value, holds ? "holds" : "missed");
+    text += fmt::format("| {} | {} {:.4g} | {:.3g} | {} |\n", aim.text, aim.at_least ? "at least" : "at most",
+                        aim.limit, value, holds ? "holds" : "missed");
   }
   return text.empty() ? text : "\n| aim | wanted | measured | |\n|---|--:|--:|---|\n" + text;
 }

@@ -54,8 +54,8 @@ struct GroupResult {
 };
 
 /// Runs each row once to warm caches, then `rounds` times, in another order each round: after a spell without any, the
-/// first move of a process between cgroups waits for RCU (peers make such), and no row shall always be the one that pays
-/// for that, or never.
+/// first move of a process between cgroups waits for RCU (peers make such), and no row shall always be the one that
+/// pays for that, or never.
 /// @param progress called with "cycle: round 3/40"
 [[nodiscard]] GroupResult measure(const Group& group, int rounds,
                                   const std::function<void(const std::string&)>& progress);

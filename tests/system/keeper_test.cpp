@@ -349,6 +349,35 @@ TEST_F(KeeperTest, KeepsTheDiskLimit) {
   EXPECT_THAT(full.err, HasSubstr("No space left on device"));
 }
 
+TEST_F(KeeperTest, AWritableLayerInMemoryIsNoLargerThanTheMemory) {
+  ContainerSpec small = spec("small");
+  small.limits.memory = Bytes{64 << 20};
+  const ExecResult full =
+      run(Target::from_init(keeper_->start(small).init_pid), {"/bin/sh", "-c", "df --output=size -B1 /opt | tail -1"});
+  EXPECT_EQ(full.out, std::to_string(64 << 20) + "\n");
+}
+
+TEST_F(KeeperTest, PutsAWritableLayerOnDiskThatGoesWithTheContainer) {
+  ContainerSpec large = spec("large");
+  large.writable_on_disk = true;
+  const auto layers = [&] {
+    std::vector<std::string> found;
+    for (const auto& session : std::filesystem::directory_iterator(paths_.staging())) {
+      for (const auto& container : std::filesystem::directory_iterator(session)) {
+        found.push_back(container.path().filename());
+      }
+    }
+    return found;
+  };
+  const std::string seen = output(keeper_->start(large), "echo kept > /opt/kept; cat /opt/kept; stat -fc %T /opt");
+  EXPECT_EQ(seen, "kept\noverlayfs\n");
+  EXPECT_THAT(layers(), ElementsAre("large"));
+  keeper_->destroy("large");
+  EXPECT_THAT(layers(), IsEmpty());
+  keeper_.reset();
+  EXPECT_THAT(leftovers(before_, paths_), IsEmpty());
+}
+
 TEST_F(KeeperTest, KeepsAWritableLayerThatIsTheCallers) {
   ContainerSpec kept = spec("kept");
   kept.writable = directory_.path() / "writable";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 
 #include "mayfly/container/cgroup.h"
 #include "mayfly/container/init_status.h"
@@ -21,6 +22,7 @@ using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::SizeIs;
+using ::testing::Truly;
 
 LxcPlacement placement() {
   return {.rootfs = "/run/session/web/merged",
@@ -202,10 +204,24 @@ TEST(SeedFiles, NameTheMachine) {
   EXPECT_THAT(files, Not(Contains(Field(&SeedFile::path, "etc/resolv.conf"))));
 }
 
-TEST(SeedFiles, MaskUnitsForSystemdOnly) {
+TEST(SeedFiles, LeaveUnitsOutOfTheBootOfSystemdOnly) {
   const SeedFile masked{.path = "etc/systemd/system/apt-daily.timer", .link_to = "/dev/null"};
   EXPECT_THAT(seed_files({.name = "web", .systemd = true}, {}), Contains(masked));
   EXPECT_THAT(seed_files({.name = "web"}, {}), Not(Contains(masked)));
+}
+
+TEST(SeedFiles, MaskNothingOfAStockBootButWhatTheProfileNames) {
+  const auto is_link = [](const SeedFile& file) { return !file.link_to.empty(); };
+  const SeedFile logind{.path = "etc/systemd/system/systemd-logind.service", .link_to = "/dev/null"};
+  EXPECT_THAT(seed_files({.name = "web", .systemd = true, .stock_boot = true}, {}), Not(Contains(Truly(is_link))));
+  auto files = seed_files({.name = "web", .systemd = true, .stock_boot = true, .mask = {"systemd-logind.service"}}, {});
+  std::erase_if(files, std::not_fn(is_link));
+  EXPECT_THAT(files, ElementsAre(logind));
+}
+
+TEST(SeedFiles, MaskAUnitOnce) {
+  const auto files = seed_files({.name = "web", .systemd = true, .mask = {"apt-daily.timer"}}, {});
+  EXPECT_THAT(files, Contains(Field(&SeedFile::path, "etc/systemd/system/apt-daily.timer")).Times(1));
 }
 
 TEST(MachineId, IsRandomHexadecimal) {

@@ -132,6 +132,17 @@ TEST(ParseProfile, ReadsSeveralReadyConditions) {
                                 .within = seconds(5)}));
 }
 
+TEST(ParseProfile, ReadsWhatSystemdsBootLeavesOut) {
+  EXPECT_FALSE(parse("").init.stock);
+  const InitSettings init = parse("init = { stock = true, mask = [\"a.service\", \"b@1.timer\"] }").init;
+  EXPECT_EQ(init, (InitSettings{.stock = true, .mask = {"a.service", "b@1.timer"}}));
+}
+
+TEST(ParseProfile, ReadsWhereTheWritableLayerIs) {
+  EXPECT_EQ(parse("").writable, Writable::memory);
+  EXPECT_EQ(parse("writable = \"disk\"").writable, Writable::disk);
+}
+
 TEST_F(ProfileDirectory, ReadsProvisionStepsInTheirOrder) {
   const Profile profile = parse_here(R"(
     [[provision]]

@@ -90,6 +90,27 @@ TEST(ChooseInit, SaysWhichGivenInitIsMissing) {
   }
 }
 
+TEST(ChooseInit, MasksUnitsOfSystemdOnly) {
+  ImageOnDisk disk;
+  disk.file("sbin/init");
+  Profile profile = directory_profile();
+  profile.init.mask = {"cron.service"};
+  try {
+    (void)choose_init(profile, disk.image());
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("unit 'cron.service' can't be masked: the container's init isn't systemd"));
+  }
+}
+
+TEST(ConvergeKey, TellsBootsApart) {
+  Profile stock, masked;
+  stock.init.stock = true;
+  masked.init.mask = {"cron.service"};
+  EXPECT_NE(converge_key(Profile{}, {}, {}), converge_key(stock, {}, {}));
+  EXPECT_NE(converge_key(Profile{}, {}, {}), converge_key(masked, {}, {}));
+}
+
 std::string key_of(const Profile& profile, const std::string& image_id = "image") {
   return converge_key(profile, Image{.id = image_id, .lowers = {}}, InitChoice{});
 }

@@ -20,8 +20,11 @@ struct ContainerSpec {
   /// Where the writable layer goes: empty for a tmpfs of its own, else a directory on disk that holds (or gets) `upper`
   /// and `work`, and is left there: what a converge layer is frozen from.
   std::filesystem::path writable{};
+  bool writable_on_disk = false;    ///< a directory of the store instead of the tmpfs; removed with the container
   std::vector<std::string> init{};  ///< empty: Mayfly's own init
-  bool systemd = false;             ///< init is systemd: quiet units, console log
+  bool systemd = false;             ///< init is systemd: lean boot, console log
+  bool stock_boot = false;          ///< systemd without lean_boot()
+  std::vector<std::string> mask{};  ///< units of systemd
   bool privileged = false;
   Limits limits{};
   Network network = Network::none;

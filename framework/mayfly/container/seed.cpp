@@ -6,28 +6,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
+#include "mayfly/container/lean_boot.h"
 #include "mayfly/network/name_files.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 
 namespace mayfly {
 namespace {
-
-/// Timers that start apt, man-db and friends behind a test's back; and mounts and services that fail in a user
-/// namespace or only cost time in a machine that lives for seconds. Masked units stay visible as such to `systemctl`.
-constexpr const char* kMaskedUnits[] = {
-    "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
-    "fstrim.timer", "man-db.timer",
-    // Kernel file systems that a container may not mount.
-    "dev-hugepages.mount", "sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
-    "sys-fs-fuse-connections.mount", "proc-sys-fs-binfmt_misc.automount", "proc-sys-fs-binfmt_misc.mount",
-    "systemd-journald-audit.socket", "systemd-udevd.service", "systemd-udevd-control.socket",
-    "systemd-udevd-kernel.socket", "systemd-udev-trigger.service", "systemd-modules-load.service",
-    // No terminals: the console is a log.
-    "console-getty.service", "getty-static.service", "getty@tty1.service", "systemd-firstboot.service"};
 
 void own(const std::filesystem::path& path, unsigned owner) {
   if (lchown(path.c_str(), owner, owner) != 0) {
@@ -63,9 +52,20 @@ std::vector<SeedFile> seed_files(const ContainerSpec& spec, const SeedFacts& fac
   if (facts.resolv_conf) {
     files.push_back({.path = "etc/resolv.conf", .content = *facts.resolv_conf});
   }
-  if (spec.systemd) {
-    for (const char* unit : kMaskedUnits) {
-      files.push_back({.path = std::filesystem::path("etc/systemd/system") / unit, .link_to = "/dev/null"});
+  const std::filesystem::path systemd = "etc/systemd";
+  const auto leave_out = [&](const std::filesystem::path& file) {
+    files.push_back({.path = systemd / file, .link_to = "/dev/null"});
+  };
+  if (spec.systemd && !spec.stock_boot) {
+    for (const BootOmission& omission : lean_boot()) {
+      std::for_each(omission.files.begin(), omission.files.end(), leave_out);
+    }
+  }
+  for (const std::string& unit : spec.mask) {
+    const std::filesystem::path path = systemd / "system" / unit;
+    // It may be left out already.
+    if (std::none_of(files.begin(), files.end(), [&](const SeedFile& file) { return file.path == path; })) {
+      files.push_back({.path = path, .link_to = "/dev/null"});
     }
   }
   return files;

@@ -26,8 +26,8 @@ struct SeedFacts {
   std::optional<std::string> resolv_conf{};  ///< nothing: the image's own stays
 };
 
-/// Mount points that an image may lack; host name, hosts, resolver, machine id; for systemd the units that wait for or
-/// do what a short-lived machine has no use for, masked.
+/// Mount points that an image may lack; host name, hosts, resolver, machine id; for systemd what
+/// its boot leaves out (lean_boot()) and what the profile masks.
 [[nodiscard]] std::vector<SeedFile> seed_files(const ContainerSpec& spec, const SeedFacts& facts);
 
 /// Writes the files below `directory`, all owned by user and group `owner`.

@@ -94,6 +94,16 @@ bool is_nested_init(const std::string& process) {
   return levels.size() > 1 && levels.back() == "1";
 }
 
+/// A tmpfs of the memory limit's size tells of a full disk where one without would have the OOM killer end processes
+/// of the container, as its pages count.
+Bytes writable_size(const Limits& limits) {
+  const Bytes kernels_default{0};
+  if (limits.disk && limits.memory) {
+    return std::min(*limits.disk, *limits.memory);
+  }
+  return limits.disk.value_or(limits.memory.value_or(kernels_default));
+}
+
 /// At most 8 KiB: it has to fit into a packet, and a console's lines may be of any length.
 std::string log_tail(const std::filesystem::path& path, std::size_t lines) {
   if (path.empty()) {
@@ -153,8 +163,10 @@ Machine::~Machine() {
 void Machine::mount_root() {
   const std::filesystem::path writable = writable_directory();
   if (spec_.writable.empty()) {
-    std::filesystem::create_directory(writable);
-    mount_tmpfs(writable, {.size = spec_.limits.disk.value_or(Bytes{0})});
+    std::filesystem::create_directories(writable);
+  }
+  if (spec_.writable.empty() && !spec_.writable_on_disk) {
+    mount_tmpfs(writable, {.size = writable_size(spec_.limits)});
     writable_layer_ = Mount(writable);
   }
   if (!spec_.privileged && !surroundings_.id_map_namespace) {
@@ -178,6 +190,9 @@ void Machine::mount_root() {
 }
 
 std::filesystem::path Machine::writable_directory() const {
+  if (spec_.writable.empty() && spec_.writable_on_disk) {
+    return surroundings_.disk / spec_.name;
+  }
   return spec_.writable.empty() ? directory_ / "rw" : spec_.writable;
 }
 
@@ -406,6 +421,9 @@ void Machine::remove() {
   merged_.teardown();
   writable_layer_.teardown();
   remove_tree(directory_);
+  if (spec_.writable.empty() && spec_.writable_on_disk) {
+    remove_tree(writable_directory());
+  }
   if (!surroundings_.cgroups.remove(cgroup_, Deadline::after(kUntilCgroupsAreEmpty))) {
     throw Error(fmt::format("container '{}': control group '{}' still has processes", spec_.name, cgroup_));
   }

@@ -31,6 +31,7 @@ struct MachineSurroundings {
   std::filesystem::path init_program;  ///< mayfly-init
   /// liblxc's "lxcpath". It names abstract sockets after it, which all keepers see, so it is each session's own.
   std::filesystem::path lxc_path;
+  std::filesystem::path disk;  ///< in the store: for writable layers on disk; made for the first
   std::span<const sock_filter> filter;
   IdMap id_map;
   UniqueFd id_map_namespace{};                  ///< made at the first unprivileged container
@@ -98,7 +99,7 @@ class Machine {
   [[nodiscard]] ContainerExit exit() const;
 
   /// Whether nobody can tell when remove() is called: its writable layer is its own.
-  [[nodiscard]] bool can_be_removed_later() const noexcept { return spec_.writable.empty(); }
+  [[nodiscard]] bool can_be_removed_later() const noexcept { return spec_.writable.empty() && !spec_.writable_on_disk; }
   /// Removes all that it had, once the monitor has ended. Idempotent. @throws Error when something can't be undone
   void remove();
 

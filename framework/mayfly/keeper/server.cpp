@@ -84,6 +84,7 @@ Server::Server(int socket, UniqueFd owner, const Paths& paths)
   purge_dead_sessions(paths_, {cgroups_, PrivateMounts::host_path});
   filter_ = make_seccomp_filter();
   const std::string id = new_session_id();
+  disk_ = paths.staging() / ("writable." + id);
   const std::filesystem::path lxc_path = PrivateMounts::containers() / ("." + id);
   std::filesystem::create_directory(lxc_path);
   std::error_code unknown;
@@ -92,6 +93,7 @@ Server::Server(int socket, UniqueFd owner, const Paths& paths)
                           .session = id,
                           .init_program = PrivateMounts::host_path(init_program),
                           .lxc_path = lxc_path,
+                          .disk = PrivateMounts::host_path(disk_),
                           .filter = filter_,
                           .id_map = {.host_base = 0x2000'0000 + static_cast<std::uint32_t>(getpid() % 16'384) * 65'536},
                           .apparmor = std::filesystem::exists("/sys/module/apparmor/parameters/enabled", unknown)});
@@ -168,8 +170,8 @@ void Server::wait_and_handle() {
   if (!ended_machines_.empty()) {
     wait = {};
   }
-  const int events = ppoll(waiting.data(), waiting.size(),
-                           starting || timeout || !ended_machines_.empty() ? &wait : nullptr, nullptr);
+  const int events =
+      ppoll(waiting.data(), waiting.size(), starting || timeout || !ended_machines_.empty() ? &wait : nullptr, nullptr);
   if (events < 0 && errno != EINTR) {
     throw SystemError("wait for events");
   }

@@ -97,6 +97,7 @@ class Server {
   UniqueFd owner_;
   UniqueFd host_mounts_;  ///< the host's mount namespace
   Paths paths_;
+  std::filesystem::path disk_;  ///< the host's path of MachineSurroundings::disk
   PrivateMounts mounts_;
   Cgroups cgroups_;
   std::unique_ptr<SessionDirectory> directory_;

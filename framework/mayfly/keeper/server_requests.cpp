@@ -37,6 +37,12 @@ void Server::handle(request::Start& request, UniqueFd& reply) {
     throw Error(fmt::format("container '{}' exists already in this session", name));
   }
   remove_ended(name);
+  if (request.spec.writable_on_disk && !std::filesystem::exists(surroundings_->disk)) {
+    directory_->own(disk_);
+    std::filesystem::create_directories(surroundings_->disk);
+    // What a container writes is for its user and root to read.
+    std::filesystem::permissions(surroundings_->disk, std::filesystem::perms::owner_all);
+  }
   Entry started;
   MachineNetwork network = network_for(request.spec);
   const std::string address = network.address;

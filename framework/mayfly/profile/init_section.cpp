@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -97,9 +98,36 @@ void read_init_within(Reader& reader, std::string_view name, const DocumentNode&
   }
 }
 
-constexpr Schema<InitTable, 3> kInit{
-    .title = "[init]",
-    .fields = {{{"command", read_init_command}, {"ready", read_ready}, {"within", read_init_within}}}};
+void read_stock(Reader& reader, std::string_view name, const DocumentNode& node, InitTable& out) {
+  out.settings.stock = read_boolean(reader, name, node).value_or(false);
+}
+
+/// systemd.unit(5): a unit's name says its type.
+bool is_unit_name(std::string_view name) {
+  constexpr std::string_view kTypes[] = {".service",   ".socket", ".target", ".timer",  ".mount",
+                                         ".automount", ".path",   ".swap",   ".device", ".slice"};
+  return name.find('/') == std::string_view::npos &&
+         std::any_of(std::begin(kTypes), std::end(kTypes),
+                     [&](std::string_view type) { return name.size() > type.size() && name.ends_with(type); });
+}
+
+void read_mask(Reader& reader, std::string_view name, const DocumentNode& node, InitTable& out) {
+  auto units = read_names(reader, name, node);
+  for (const DocumentNode& item : node.items) {
+    if (units && !is_unit_name(item.text)) {
+      reader.error(item.place, fmt::format("'{}' is not a unit's name", item.text),
+                   "with its type, as systemctl shows it: \"systemd-logind.service\"");
+    }
+  }
+  out.settings.mask = std::move(units).value_or(std::vector<std::string>{});
+}
+
+constexpr Schema<InitTable, 5> kInit{.title = "[init]",
+                                     .fields = {{{"command", read_init_command},
+                                                 {"ready", read_ready},
+                                                 {"within", read_init_within},
+                                                 {"stock", read_stock},
+                                                 {"mask", read_mask}}}};
 
 }  // namespace
 

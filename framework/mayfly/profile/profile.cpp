@@ -62,6 +62,15 @@ std::optional<Network> read_network(Reader& reader, std::string_view name, const
   return *word == "host" ? Network::host : *word == "nat" ? Network::nat : Network::none;
 }
 
+std::optional<Writable> read_writable(Reader& reader, std::string_view name, const DocumentNode& node) {
+  constexpr std::array<std::string_view, 2> kPlaces = {"memory", "disk"};
+  const auto word = read_one_of(reader, name, node, kPlaces);
+  if (!word) {
+    return std::nullopt;
+  }
+  return *word == "disk" ? Writable::disk : Writable::memory;
+}
+
 std::optional<std::string> read_hostname(Reader& reader, std::string_view name, const DocumentNode& node) {
   auto text = read_text(reader, name, node);
   if (text && !is_hostname(*text)) {
@@ -87,11 +96,12 @@ void read_goss(Reader& reader, std::string_view name, const DocumentNode& node, 
   }
 }
 
-constexpr Schema<Profile, 16> kProfile{.title = "",
+constexpr Schema<Profile, 17> kProfile{.title = "",
                                        .fields = {{{"image", read_image},
                                                    {"init", read_init},
                                                    {"limits", into_table<Profile, &Profile::limits, kLimits>},
                                                    {"network", into<Profile, &Profile::network, read_network>},
+                                                   {"writable", into<Profile, &Profile::writable, read_writable>},
                                                    {"privileged", into<Profile, &Profile::privileged, read_boolean>},
                                                    {"hostname", into<Profile, &Profile::hostname, read_hostname>},
                                                    {"env", into<Profile, &Profile::env, read_variables>},
@@ -115,6 +125,10 @@ Profile parse_profile(std::string_view toml, std::string_view name, const std::f
   Reader reader(std::filesystem::absolute(directory));
   read_table(reader, kProfile, name, document, profile);
   check_matrix(reader, document, profile);
+  if (profile.writable == Writable::disk && profile.limits.disk) {
+    reader.error(document.find("limits")->value.find("disk")->place, "'disk' limits a writable layer in memory only",
+                 "leave it out, or writable = \"disk\"");
+  }
   if (std::vector<Diagnostic> diagnostics = reader.take_diagnostics(); !diagnostics.empty()) {
     throw ProfileError(name, toml, std::move(diagnostics));
   }

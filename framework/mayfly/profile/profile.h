@@ -60,6 +60,9 @@ struct InitSettings {
   /// All have to hold. Empty: with systemd as init, `systemd = "running"`; else as soon as init runs.
   std::vector<ReadyWhen> ready{};
   Milliseconds within{30'000};
+  /// With systemd: boots as the image has it, instead of without what lean_boot() lists.
+  bool stock = false;
+  std::vector<std::string> mask{};  ///< units of systemd that are masked besides: "systemd-logind.service"
   friend bool operator==(const InitSettings&, const InitSettings&) = default;
 };
 
@@ -71,6 +74,12 @@ struct Limits {
   std::optional<std::uint64_t> pids{};  ///< processes and threads
   std::optional<Bytes> disk{};          ///< size of the writable layer; writes beyond it fail with ENOSPC
   friend bool operator==(const Limits&, const Limits&) = default;
+};
+
+/// `writable = "..."`: where what a container writes is kept while it runs.
+enum class Writable {
+  memory,  ///< a tmpfs of its own (the default)
+  disk,    ///< the store's file system, never synced: for more than fits into memory
 };
 
 /// `network = "..."`
@@ -193,6 +202,7 @@ struct Profile {
   InitSettings init{};
   Limits limits{};
   Network network = Network::none;
+  Writable writable = Writable::memory;
   bool privileged = false;                   ///< true: the container's root is the host's root (no user namespace)
   std::string hostname;                      ///< default: the name
   std::map<std::string, std::string> env{};  ///< for every command

@@ -10,7 +10,7 @@
 namespace mayfly {
 namespace {
 /// Raised when the same inputs start to give another layer.
-constexpr std::string_view kLayerFormat = "converge-layer 3";
+constexpr std::string_view kLayerFormat = "converge-layer 4";
 }  // namespace
 
 std::string converge_key(const Profile& profile, const Image& image, const InitChoice& init) {
@@ -21,6 +21,10 @@ std::string converge_key(const Profile& profile, const Image& image, const InitC
   hash.field(std::to_string(init.argv.size()));
   for (const std::string& word : init.argv) {
     hash.field(word);
+  }
+  hash.field(profile.init.stock ? "stock" : "lean").field(std::to_string(profile.init.mask.size()));
+  for (const std::string& unit : profile.init.mask) {
+    hash.field(unit);
   }
   hash.field(std::to_string(profile.env.size()));
   for (const auto& [name, value] : profile.env) {

@@ -52,9 +52,7 @@ std::optional<InitFile> resolve(const Image& image, const std::string& path) {
   return std::nullopt;
 }
 
-}  // namespace
-
-InitChoice choose_init(const Profile& profile, const Image& image) {
+InitChoice find_init(const Profile& profile, const Image& image) {
   const bool given = !profile.init.command.empty();
   const bool host = std::holds_alternative<HostImage>(profile.image);
   if (!given && host) {
@@ -75,6 +73,19 @@ InitChoice choose_init(const Profile& profile, const Image& image) {
         fmt::format("init '{}' isn't an executable file in the image ({})", argv.front(), describe(profile.image)));
   }
   return {.argv = argv, .systemd = file->path.ends_with("/systemd")};
+}
+
+}  // namespace
+
+InitChoice choose_init(const Profile& profile, const Image& image) {
+  InitChoice init = find_init(profile, image);
+  if (!init.systemd && !profile.init.mask.empty()) {
+    Error error(
+        fmt::format("unit '{}' can't be masked: the container's init isn't systemd", profile.init.mask.front()));
+    error.set_hint("leave out 'mask' in [init], or add systemd-sysv to image.packages");
+    throw error;
+  }
+  return init;
 }
 
 }  // namespace mayfly
