@@ -354,7 +354,7 @@ TEST_F(KeeperTest, AWritableLayerInMemoryIsNoLargerThanTheMemory) {
   small.limits.memory = Bytes{64 << 20};
   const ExecResult full =
       run(Target::from_init(keeper_->start(small).init_pid), {"/bin/sh", "-c", "df --output=size -B1 /opt | tail -1"});
-  EXPECT_EQ(full.out, std::to_string(64 << 20) + "\n");
+  EXPECT_THAT(full.out, HasSubstr(" " + std::to_string(64 << 20) + "\n"));
 }
 
 TEST_F(KeeperTest, PutsAWritableLayerOnDiskThatGoesWithTheContainer) {
