@@ -62,7 +62,7 @@ class AdmissionOfTheCommand : public ::testing::Test {
     return run_process(arguments, how);
   }
 
-  [[nodiscard]] Slots slots() const { return {(paths_.store / "admission"), "converge", 1}; }
+  [[nodiscard]] Slots slots() const { return {paths_.admission(), "converge", 1}; }
 
   TempDir directory_;
   Paths paths_{.runtime = directory_.path() / "run", .store = directory_.path() / "store"};

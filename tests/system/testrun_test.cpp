@@ -191,7 +191,7 @@ TEST_F(TestCommand, StartsNothingAfterAFailureWhenAskedToFailFast) {
 
 TEST_F(TestCommand, TheLongestKnownGoesFirst) {
   ASSERT_TRUE(plain("Passes.*:Skips.*:TellsItsShard.*").ok());
-  const auto files = fs::directory_iterator((paths_.store / "durations"));
+  const auto files = fs::directory_iterator(paths_.durations());
   const fs::path file = fs::begin(files)->path();
   EXPECT_THAT(read_file(file), AllOf(HasSubstr(MAYFLY_PLAIN_TEST), HasSubstr("\"Passes\":"), HasSubstr("\"Skips\":")));
   write_file(file, R"({"program": "x", "milliseconds": {"Passes": 1, "Skips": 3, "TellsItsShard": 2}})");

@@ -216,12 +216,12 @@ TEST_F(Admissions, WhatIsPromisedIsTakenForOthers) {
   const Admission admits = admission({.limit = Milliseconds(1'300)});
   {
     const Promise first = admits.start(kHundred, "a", progress_);
-    EXPECT_EQ(promised((paths_.store / "admission")), kHundred);
+    EXPECT_EQ(promised(paths_.admission()), kHundred);
     EXPECT_THROW((void)admits.start(kHundred, "b", progress_), TimeoutError);
     EXPECT_THAT(said_, testing::ElementsAre(StartsWith(
                            "waits for memory: 100MiB wanted, 36MiB available (100MiB promised to others) (")));
   }
-  EXPECT_EQ(promised((paths_.store / "admission")), StartDemand{});
+  EXPECT_EQ(promised(paths_.admission()), StartDemand{});
   const Promise second = admits.start(kHundred, "b", progress_);
 }
 
@@ -233,7 +233,7 @@ TEST_F(Admissions, NothingWaitsWhereNothingOfMayflysRuns) {
 TEST_F(Admissions, PromisesOfAKilledProcessAreForgotten) {
   const Admission admits = admission();
   take_in_a_killed_child([&] { return admits.start(kHundred, "a", progress_); });
-  EXPECT_EQ(promised((paths_.store / "admission")), StartDemand{});
+  EXPECT_EQ(promised(paths_.admission()), StartDemand{});
 }
 
 TEST_F(Admissions, NothingWaitsWithALimitOfZero) {
@@ -241,7 +241,7 @@ TEST_F(Admissions, NothingWaitsWithALimitOfZero) {
   const Promise first = admits.start(kHundred, "a", progress_);
   const Promise second = admits.start(kHundred, "b", progress_);
   EXPECT_FALSE(admits.converge(progress_));
-  EXPECT_FALSE(fs::exists((paths_.store / "admission")));
+  EXPECT_FALSE(fs::exists(paths_.admission()));
 }
 
 TEST_F(Admissions, ConvergesAndBuildsHaveSlotsOfTheirOwn) {

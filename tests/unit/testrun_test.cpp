@@ -329,8 +329,7 @@ TEST(Durations, ThatCannotBeReadAreUnknown) {
   const Paths paths{.runtime = directory.path(), .store = directory.path()};
   Durations durations(paths, "/b/a_test");
   durations.save();
-  for (const auto& entry : std::filesystem::directory_iterator((paths.store / "durations")))
-    write_file(entry.path(), "{\"mill");
+  for (const auto& entry : std::filesystem::directory_iterator(paths.durations())) write_file(entry.path(), "{\"mill");
   EXPECT_EQ(Durations(paths, "/b/a_test").of("Web"), std::nullopt);
 }
 

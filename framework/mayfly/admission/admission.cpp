@@ -113,8 +113,8 @@ Admission::Admission(const Paths& paths, AdmissionOptions options, HostMeasure m
     : paths_(paths),
       options_(options),
       measure_(std::move(measure)),
-      converges_((paths.store / "admission"), "converge", count_of(options_, measure_)),
-      builds_((paths.store / "admission"), "build", count_of(options_, measure_)) {}
+      converges_(paths.admission(), "converge", count_of(options_, measure_)),
+      builds_(paths.admission(), "build", count_of(options_, measure_)) {}
 
 std::optional<Slot> Admission::converge(const Progress& progress) const {
   if (options_.limit.count() == 0) return std::nullopt;
@@ -127,7 +127,7 @@ std::optional<Slot> Admission::build(const Progress& progress) const {
 }
 
 Promise Admission::promise(const StartDemand& wanted) const {
-  std::string file = (paths_.store / "admission") / "promise-XXXXXX";
+  std::string file = paths_.admission() / "promise-XXXXXX";
   UniqueFd fd(::mkostemp(file.data(), O_CLOEXEC));
   if (!fd) throw SystemError(fmt::format("create '{}'", file));
   if (::flock(fd.get(), LOCK_EX) != 0) throw SystemError(fmt::format("lock '{}'", file));
@@ -138,9 +138,9 @@ Promise Admission::promise(const StartDemand& wanted) const {
 }
 
 std::optional<Promise> Admission::try_start(const StartDemand& wanted, std::string& why) const {
-  make_directories(paths_.store / "admission");
+  make_directories(paths_.admission());
   // One at a time between looking and promising, so that two don't take the same room.
-  const UniqueFd lock = open_file((paths_.store / "admission") / "lock", O_RDWR | O_CREAT, 0600);
+  const UniqueFd lock = open_file(paths_.admission() / "lock", O_RDWR | O_CREAT, 0600);
   while (::flock(lock.get(), LOCK_EX) != 0) {
     if (errno != EINTR) throw SystemError("lock the admission of containers");
   }
@@ -148,7 +148,7 @@ std::optional<Promise> Admission::try_start(const StartDemand& wanted, std::stri
     int fd;
     ~Unlock() { ::flock(fd, LOCK_UN); }
   } const unlock{lock.get()};
-  why = lacking(measure_.room(), wanted, promised((paths_.store / "admission")));
+  why = lacking(measure_.room(), wanted, promised(paths_.admission()));
   return why.empty() ? std::optional(promise(wanted)) : std::nullopt;
 }
 
@@ -164,7 +164,7 @@ Promise Admission::start_waiting(const StartDemand& wanted, const std::string& s
   while (true) {
     if (std::optional<Promise> made = try_start(wanted, why)) return *std::move(made);
     const Users users = users_of(paths_, session);
-    const bool others = users.others || promised((paths_.store / "admission")) != StartDemand{};
+    const bool others = users.others || promised(paths_.admission()) != StartDemand{};
     if (!others || (users.self && patience.waited() >= kPatienceWithContainers)) {
       log(LogLevel::debug, fmt::format("started without room for {}: nothing of Mayfly's could make any", why));
       return promise(wanted);

@@ -25,6 +25,8 @@ namespace mayfly {
 ///   staging/pruned.<entry>/       what is being removed
 ///   locks/<key>                   flock(2): held by the process that builds <key>; `prune` by the one that prunes
 ///   digests/<file state>          a tarball's digest, so that it isn't read again while it is the same file
+///   durations/<key>.json          how long the suites of a test program took, for `mayfly test`
+///   admission/                    flock(2)ed while they are held: converge-<n>, build-<n>, promise-<random>, lock
 ///   verdicts/<key>.json           what linters said about manifests, while nothing that they read changes
 /// ```
 struct Paths {
@@ -43,6 +45,8 @@ struct Paths {
   [[nodiscard]] std::filesystem::path staging() const { return store / "staging"; }
   [[nodiscard]] std::filesystem::path locks() const { return store / "locks"; }
   [[nodiscard]] std::filesystem::path digests() const { return store / "digests"; }
+  [[nodiscard]] std::filesystem::path durations() const { return store / "durations"; }
+  [[nodiscard]] std::filesystem::path admission() const { return store / "admission"; }
   [[nodiscard]] std::filesystem::path verdicts() const { return store / "verdicts"; }
 };
 

@@ -14,7 +14,7 @@
 namespace mayfly {
 
 Durations::Durations(const Paths& paths, const std::filesystem::path& program)
-    : file_((paths.store / "durations") / (Sha256().field(program.string()).hex() + ".json")), program_(program) {
+    : file_(paths.durations() / (Sha256().field(program.string()).hex() + ".json")), program_(program) {
   try {
     const std::optional<std::string> text = read_file_if_exists(file_);
     if (!text) return;
