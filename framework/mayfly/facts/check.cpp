@@ -1,5 +1,6 @@
 #include "mayfly/facts/check.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "mayfly/exec/target_state.h"
 #include "mayfly/facts/mismatches.h"
 #include "mayfly/facts/observe.h"
 #include "mayfly/support/deadline.h"
@@ -23,8 +25,16 @@ void pause(const Target& target, Milliseconds duration) {
   ::poll(&dead, 1, static_cast<int>(duration.count()));
 }
 
+// A check that can't be asked (of a service where no systemd runs) doesn't hold; the others are none the worse for it.
 std::vector<std::string> look(const Target& target, const Check& check, const std::map<std::string, std::string>& env) {
-  return mismatches(check, observe(target, check, env));
+  try {
+    return mismatches(check, observe(target, check, env));
+  } catch (const StoppedError&) {
+    throw;
+  } catch (const Error& error) {
+    if (target.dead()) throw_stopped();
+    return {fmt::format("can't be told: {}", error.what())};
+  }
 }
 
 }  // namespace

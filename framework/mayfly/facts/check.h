@@ -16,8 +16,8 @@ struct CheckResult {
   [[nodiscard]] bool ok() const noexcept { return mismatches.empty(); }
 };
 
-/// Looks whether a check holds in the container; one with `within` is tried again until it does, or the time is over.
-/// @param env for command checks, as ExecOptions::env: a profile's `env`
+/// Looks whether a check holds; one with `within` is tried again until it does, or the time is over. One that can't be
+/// asked (a service without systemd) fails with the reason. @param env as ExecOptions::env. @throws StoppedError
 [[nodiscard]] CheckResult evaluate(const Target& target, const Check& check,
                                    const std::map<std::string, std::string>& env = {});
 

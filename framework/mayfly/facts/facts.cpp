@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "mayfly/exec/command.h"
+#include "mayfly/exec/target_state.h"
 #include "mayfly/facts/databases.h"
 #include "mayfly/support/file_io.h"
 
@@ -21,9 +22,7 @@ std::string text_or_nothing(const Target& target, const std::string& path) {
 // A process's view of its network namespace, so that nothing has to be run in it.
 std::string network_table(const Target& target, const std::string& table) {
   auto text = read_file_if_exists(fmt::format("/proc/{}/net/{}", target.init_pid(), table));
-  if (target.dead()) {
-    throw Error("container has stopped");
-  }
+  if (target.dead()) throw_stopped();
   return std::move(text).value_or("");  // no tcp6 on a kernel without IPv6
 }
 
