@@ -73,11 +73,17 @@ PredictionReport check_prediction(Session& session, const Profile& profile, bool
   }
   const Container machine = on_converged ? session.start(profile, options) : start_prepared(session, profile, options);
   Convergence in_check_mode;
+  const MachineState before = machine.capture_state();
   try {
     in_check_mode = machine.converge({.mode = ProvisionMode::check});
   } catch (const ProvisionError& error) {
     // A clean machine lacks what earlier tasks would have installed. What has been predicted up to there counts.
+    // So does what check mode did to the machine before it failed.
     in_check_mode.reported = error.result();
+    in_check_mode.changes = ignoring(difference(before, machine.capture_state()), ignore_rules(profile));
+    attribute(in_check_mode.changes, in_check_mode.reported.tasks);
+    mask_secrets(in_check_mode.changes, profile.prepare);
+    mask_secrets(in_check_mode.changes, profile.provision);
   }
   return compare_prediction(std::move(in_check_mode.reported), std::move(in_check_mode.changes), machine.converge());
 }
