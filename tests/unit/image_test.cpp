@@ -350,13 +350,46 @@ TEST(Ticker, SaysEachStageAtOnceAndAgainLater) {
     changed.notify_all();
   };
   {
-    Ticker ticker("tarball", progress, Milliseconds(5));
+    Ticker ticker("tarball", progress, Milliseconds(5), false);
     ticker.stage("unpacking");
     std::unique_lock lock(mutex);
     EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(20), [&] { return lines.size() >= 2; }));
   }
   EXPECT_EQ(lines.front(), "tarball: unpacking");
   EXPECT_THAT(lines.back(), StartsWith("tarball: unpacking"));
+}
+
+TEST(Ticker, WhereLinesStayItIsLongerSilentEachTime) {
+  EXPECT_EQ(Ticker::longer(Milliseconds(3000)), Milliseconds(9000));
+  EXPECT_EQ(Ticker::longer(Milliseconds(9000)), Milliseconds(27'000));
+  EXPECT_EQ(Ticker::longer(Milliseconds(27'000)), Milliseconds(60'000));
+  EXPECT_EQ(Ticker::longer(Milliseconds(60'000)), Milliseconds(60'000));
+}
+
+TEST(Ticker, WhereLinesStayOneThatOnlyWaitsSaysItOnce) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::string> lines;
+  const Progress progress = [&](std::string_view line) {
+    const std::lock_guard lock(mutex);
+    lines.emplace_back(line);
+    changed.notify_all();
+  };
+  {
+    Ticker waiting("waiting", progress, Milliseconds(1), true);
+    Ticker working("building", progress, Milliseconds(1), true);
+    waiting.stage({});
+    working.stage("unpacking");
+    std::unique_lock lock(mutex);
+    // As soon as the one has been repeated twice, the other has had its times, too.
+    EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(20), [&] {
+      return std::count_if(lines.begin(), lines.end(),
+                           [](const std::string& line) { return line.starts_with("building"); }) >= 3;
+    }));
+  }
+  EXPECT_EQ(
+      std::count_if(lines.begin(), lines.end(), [](const std::string& line) { return line.starts_with("waiting"); }),
+      1);
 }
 
 // ---- directories and tarballs that are none: refused before root is needed ----

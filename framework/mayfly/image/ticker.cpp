@@ -1,16 +1,19 @@
 #include "mayfly/image/ticker.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
 namespace mayfly {
 
-Ticker::Ticker(std::string subject, const Progress& progress, Milliseconds interval)
+Ticker::Ticker(std::string subject, const Progress& progress, Milliseconds interval, bool lines_stay)
     : subject_(std::move(subject)),
       progress_(progress),
       interval_(interval),
+      lines_stay_(lines_stay),
       thread_([this](const std::stop_token& stop) {
         try {
           repeat(stop);
@@ -21,6 +24,10 @@ Ticker::Ticker(std::string subject, const Progress& progress, Milliseconds inter
       }) {}
 
 Ticker::~Ticker() = default;
+
+bool Ticker::is_terminal() { return ::isatty(STDERR_FILENO) != 0; }
+
+Milliseconds Ticker::longer(Milliseconds interval) { return std::min(interval * 3, Milliseconds(60'000)); }
 
 void Ticker::stage(std::string stage) {
   const std::lock_guard lock(mutex_);
@@ -43,8 +50,11 @@ void Ticker::repeat(const std::stop_token& stop) {
     wake_.wait_until(lock, stop, said_ + interval_, [] { return false; });
     if (!stop.stop_requested() && std::chrono::steady_clock::now() >= said_ + interval_) {
       said_ = std::chrono::steady_clock::now();
-      if (started_) {
+      if (started_ && !(lines_stay_ && stage_.empty())) {
         say();
+      }
+      if (lines_stay_) {
+        interval_ = longer(interval_);
       }
     }
   }
