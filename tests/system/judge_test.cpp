@@ -370,6 +370,57 @@ TEST_F(Judge, LinesOfBashAreTasks) {
       << render(report);
 }
 
+constexpr const char* kAccountsScript = R"(#!/bin/bash
+set -e
+add() {
+  useradd --system --no-create-home "$1"
+}
+echo "adding accounts"
+useradd --system app
+groupadd ops
+touch /etc/x
+name=long
+add "$name"
+echo token > /etc/token
+chmod 600 /etc/token
+)";
+
+TEST_F(Judge, AccountsAreOfTheLinesThatMakeThem) {
+  Profile profile = scripted("accounts", kAccountsScript);
+  const Convergence first = session_->converged(profile, fresh()).first;
+  const auto by = [](ResourceKind kind, const std::string& name, const std::string& task) {
+    return AllOf(Field(&StateChange::resource, kind), Named(name), Field(&StateChange::task, task));
+  };
+  const std::string in_function = "useradd --system --no-create-home \"$1\" (inline script:4)";
+  EXPECT_THAT(first.changes.changes,
+              AllOf(Contains(by(ResourceKind::user, "app", "useradd --system app (inline script:7)")),
+                    Contains(by(ResourceKind::group, "ops", "groupadd ops (inline script:8)")),
+                    Contains(by(ResourceKind::user, "long", in_function)),
+                    Contains(by(ResourceKind::group, "long", in_function))))
+      << render(first.changes);
+  for (const TaskResult& line : first.reported.lines) EXPECT_THAT(line.message, IsEmpty()) << line.where;
+
+  profile.checks = parse_profile("check = [{ user = 'app' }, { user = 'long' }]", "checks", "/").checks;
+  const MutationReport report = mutate(*session_, profile, {.jobs = 2, .start = fresh()});
+  std::vector<std::string> tried;
+  for (const Mutant& mutant : report.mutants) {
+    tried.push_back(mutant.task.substr(mutant.task.rfind(':')) +
+                    (mutant.outcome == Mutant::Outcome::survived ? "?" : ""));
+  }
+  EXPECT_THAT(tried, testing::UnorderedElementsAre(":7)", ":8)?", ":9)?", ":11)", ":4)", ":12)", ":13)?"))
+      << render(report) << "\nwithout line 12, chmod fails";
+  EXPECT_EQ(report.only_look, 3U) << render(report);
+}
+
+TEST_F(Judge, MutantsProveNothingWhereACheckDoesNotHold) {
+  Profile profile = scripted("unwell", "#!/bin/bash\ntouch /etc/x\n");
+  profile.checks = parse_profile("check = [{ file = '/etc/x' }, { port = 81 }]", "checks", "/").checks;
+  const MutationReport report = mutate(*session_, profile, {.start = fresh()});
+  EXPECT_THAT(report.mutants, IsEmpty());
+  EXPECT_THAT(render(report), AllOf(HasSubstr("  port 81/tcp: listening\n    listening: expected true, is false"),
+                                    Not(HasSubstr("/etc/x")), Not(HasSubstr("%"))));
+}
+
 TEST_F(Judge, TheTraceOfAScriptIsNobodysBusiness) {
   const Profile profile = scripted("traced", R"(#!/bin/bash
 echo "$- ${BASH_ENV-none} ${PS4-none} $(env | grep -c mayfly_trace) $0" > /etc/seen
@@ -403,6 +454,18 @@ TEST_F(Judge, MutantsNeedChecks) {
                  "profile 'unchecked' has no checks, so nothing can notice a lost task\n"
                  "  hint: add [[check]] tables to it");
   }
+}
+
+TEST_F(Judge, WhatACheckModeDidBeforeItFailedIsTold) {
+  Profile profile{.name = "asking", .hostname = "judged"};
+  profile.provision = {{.action = CommandStep{.argv = {"sh", "-c", "echo done > /etc/unit-x"},
+                                              .check = {"sh", "-c", "date +%s%N > /etc/asked; test -e /etc/unit-x"}}}};
+  const PredictionReport report = check_prediction(*session_, profile, false, fresh());
+  ASSERT_FALSE(report.truthful());
+  EXPECT_EQ(report.lies.front().kind, PredictionReport::Lie::Kind::acted);
+  EXPECT_THAT(report.lies.front().changes, ElementsAre(Named("/etc/asked")));
+  EXPECT_THAT(explain(report), testing::StartsWith("check mode itself changed the machine:\n"
+                                                   "  added     file /etc/asked"));
 }
 
 TEST_F(Judge, AScriptHasNoCheckMode) {

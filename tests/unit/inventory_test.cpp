@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "mayfly/provision/puppet_inventory.h"
+#include "mayfly/provision/shell_effects.h"
 #include "mayfly/provision/shell_trace.h"
 
 namespace mayfly {
@@ -101,6 +102,50 @@ TEST(ShellTrace, GivesEachLineItsTimes) {
 TEST(ShellTrace, OfAScriptThatTurnsItOffIsNone) {
   const std::string trace = traced("100.000001", 1, "echo") + traced("100.000002", 2, "set +x");
   EXPECT_THAT(parse_shell_trace(trace, "/s.sh", "echo\nset +x\necho\n", "s.sh", {}), IsEmpty());
+}
+
+/// The status of each line, in the order of the run.
+std::string statuses(const std::string& script, const std::string& trace) {
+  std::string text;
+  for (const TaskResult& line : parse_shell_trace(trace, "/s.sh", script, "s.sh", {})) {
+    text += line.status == TaskResult::Status::changed ? 'c' : '-';
+  }
+  return text;
+}
+
+TEST(ShellTrace, KnowsTheLinesThatChangeNothing) {
+  EXPECT_EQ(statuses("set -e\n[ -e /x ] || touch /x\necho ready >&2\necho token > /f\nchmod 600 /f\n",
+                     traced("100.000001", 1, "set -e") + traced("100.000002", 2, "'[' -e /x ']'") +
+                         traced("100.000003", 3, "echo ready") + traced("100.000004", 4, "echo token") +
+                         traced("100.000005", 5, "chmod 600 /f")),
+            "---cc")
+      << "bash quotes '[' when it runs as a command";
+}
+
+TEST(ShellTrace, OfALineCountsWhateverRanThere) {
+  const std::string script = "if ! id app; then useradd app; fi\nx=$(cat /etc/y)\n";
+  const std::string only_looked = traced("100.000001", 1, "id app");
+  const std::string values = traced("100.000003", 2, "x=1") + "\1" + traced("100.000004", 2, "cat /etc/y");
+  EXPECT_EQ(statuses(script, only_looked + values), "--");
+  EXPECT_EQ(statuses(script, only_looked + traced("100.000002", 1, "useradd app") + values), "c-");
+}
+
+TEST(ShellTrace, WhatIsPrintedMayBeKept) {
+  const std::string trace = traced("100.000001", 1, "echo a");
+  EXPECT_EQ(statuses("echo a\n", trace), "-");
+  EXPECT_EQ(statuses("echo a\ndone > /etc/x\n", trace), "c");
+  EXPECT_EQ(statuses("echo a\ngreet() {\n}\ngreet | tee /etc/x\n", trace), "c");
+  EXPECT_EQ(statuses("echo a\n", "\1" + trace), "c") << "in a function that is called as $(greet)";
+}
+
+TEST(ShellEffects, RedirectionsAreSeen) {
+  for (const char* line : {"echo a > /etc/x", "echo a >>/etc/x", "echo a >| x", "echo a &> x", "echo 2>\"$log\""}) {
+    EXPECT_TRUE(writes_to_a_file(line)) << line;
+  }
+  for (const char* line : {"echo a >&2", "grep x y > /dev/null 2>&1", "echo 'a > b'", "echo \"==> installing\"",
+                           "true # > x", "echo a 2>/dev/null"}) {
+    EXPECT_FALSE(writes_to_a_file(line)) << line;
+  }
 }
 
 testing::Matcher<DeclaredTask> Declared(const std::string& name, const std::string& where,

@@ -1,6 +1,8 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "mayfly/session/converge_layer.h"
@@ -12,6 +14,7 @@
 namespace mayfly {
 namespace {
 
+using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -195,6 +198,99 @@ TEST(Attribute, BelievesNoOtherTaskOfWhatHappenedInTheMidstOfOne) {
       {{.name = "says ok", .started = start, .ended = start + milliseconds(60)},
        {.name = "next", .status = kChanged, .started = start + milliseconds(60), .ended = start + milliseconds(90)}});
   EXPECT_EQ(diff.changes.front().task, "says ok");
+}
+
+/// A script's lines, 50 ms each from the epoch's first second on; a line that has "=" in front changes nothing.
+std::vector<TaskResult> lines_of_script(const std::vector<std::string>& texts) {
+  std::vector<TaskResult> lines;
+  for (const std::string& text : texts) {
+    const auto started = std::chrono::system_clock::time_point{std::chrono::seconds(1)} + lines.size() * 50ms;
+    const bool looks = text.starts_with('=');
+    const std::string name = text.substr(looks ? 1 : 0);
+    lines.push_back({.name = name,
+                     .status = looks ? TaskResult::Status::ok : kChanged,
+                     .where = fmt::format("a:{}", lines.size() + 1),
+                     .message = name,
+                     .started = started,
+                     .ended = started + 50ms});
+  }
+  return lines;
+}
+
+std::string maker_by_lines(StateChange change, const std::vector<TaskResult>& lines, StateDiff diff = {}) {
+  diff.changes.insert(diff.changes.begin(), std::move(change));
+  attribute_to_lines(diff, lines);
+  return diff.changes.front().task;
+}
+
+TEST(AttributeToLines, AccountsAreOfTheLineThatNamesThem) {
+  const auto lines = lines_of_script({"=echo app", "useradd --system app", "groupadd ops", "touch /etc/app.conf",
+                                      "chown app /etc/x", "useradd --system long"});
+  const StateChange app{.resource = ResourceKind::user, .name = "app", .kind = StateChange::Kind::added};
+  const StateChange ops{.resource = ResourceKind::group, .name = "ops", .kind = StateChange::Kind::added};
+  const StateChange long_one{.resource = ResourceKind::user, .name = "long", .kind = StateChange::Kind::added};
+  EXPECT_EQ(maker_by_lines(app, lines, {.changes = {long_one}}), "useradd --system app (a:2)");
+  EXPECT_EQ(maker_by_lines(ops, lines), "groupadd ops (a:3)");
+  EXPECT_EQ(maker_by_lines(long_one, lines, {.changes = {app}}), "useradd --system long (a:6)");
+}
+
+TEST(AttributeToLines, TheValuesOfTheRunNameIt) {
+  auto lines = lines_of_script({"useradd \"$1\"", "sysctl -w \"$key=1\"", "touch /etc/x"});
+  lines[0].message = "useradd app\n";
+  lines[1].message = "sysctl -w net.ipv4.ip_forward=1\n";
+  EXPECT_EQ(maker_by_lines({.resource = ResourceKind::user, .name = "app", .kind = StateChange::Kind::added}, lines),
+            "useradd \"$1\" (a:1)");
+  EXPECT_EQ(maker_by_lines(
+                {.resource = ResourceKind::sysctl, .name = "net.ipv4.ip_forward", .kind = StateChange::Kind::modified},
+                lines),
+            "sysctl -w \"$key=1\" (a:2)");
+}
+
+TEST(AttributeToLines, ASysctlIsItsPathToo) {
+  const auto lines = lines_of_script({"touch /etc/x", "echo 1 > /proc/sys/net/ipv4/ip_forward"});
+  EXPECT_EQ(maker_by_lines(
+                {.resource = ResourceKind::sysctl, .name = "net.ipv4.ip_forward", .kind = StateChange::Kind::modified},
+                lines),
+            "echo 1 > /proc/sys/net/ipv4/ip_forward (a:2)");
+}
+
+TEST(AttributeToLines, SeveralThatCouldHaveAreAllTold) {
+  const auto lines = lines_of_script({"touch /etc/x", "systemctl enable app", "true", "systemctl start app"});
+  EXPECT_EQ(maker_by_lines({.resource = ResourceKind::unit,
+                            .name = "app.service",
+                            .kind = StateChange::Kind::modified,
+                            .aspects = {{"active", "inactive", "active"}, {"enabled", "disabled", "enabled"}}},
+                           lines),
+            "one of a:2-4");
+  EXPECT_EQ(maker_by_lines({.resource = ResourceKind::user, .name = "app", .kind = StateChange::Kind::added},
+                           lines_of_script({"touch /etc/x", "./setup"})),
+            "")
+      << "of nobody is it known";
+}
+
+TEST(AttributeToLines, TheDatabaseTellsWhen) {
+  const auto lines = lines_of_script({"newusers < list", "touch /etc/x", "./setup-accounts"});
+  const StateChange passwd{.resource = ResourceKind::file,
+                           .name = "/etc/passwd",
+                           .kind = StateChange::Kind::modified,
+                           .when = std::chrono::system_clock::time_point{std::chrono::seconds(1)} + 120ms};
+  StateDiff diff{.ignored = {{passwd, "told as user and group changes"}}};
+  const StateChange app{.resource = ResourceKind::user, .name = "app", .kind = StateChange::Kind::added};
+  EXPECT_EQ(maker_by_lines(app, lines, diff), "./setup-accounts (a:3)");
+  diff.changes = {app};
+  attribute_to_lines(diff, lines);
+  EXPECT_EQ(diff.ignored.front().change.task, "./setup-accounts (a:3)");
+}
+
+TEST(Attribute, WithoutATimeItIsTheTaskThatNamesIt) {
+  const StateChange app{.resource = ResourceKind::user, .name = "app", .kind = StateChange::Kind::added};
+  StateDiff diff{.changes = {app, {.resource = ResourceKind::sysctl, .name = "kernel.domainname"}}};
+  attribute(diff, {{.name = "File[/etc/app]", .status = kChanged}, {.name = "User[app]", .status = kChanged}});
+  EXPECT_EQ(diff.changes[0].task, "User[app]");
+  EXPECT_EQ(diff.changes[1].task, "");
+  diff.changes[0].task.clear();
+  attribute(diff, {{.name = "looked at app"}, {.name = "setup.sh", .status = kChanged}});
+  EXPECT_EQ(diff.changes[0].task, "setup.sh") << "nobody else has changed anything";
 }
 
 }  // namespace

@@ -72,6 +72,7 @@ int mutate_command(const JudgeArguments& arguments, const Console& console) {
   SessionGuard guard;
   std::size_t all = 0;
   std::size_t noticed = 0;
+  bool all_hold = true;
   for (const Profile& profile : expanded(arguments.profiles)) {
     console.line(profile.name);
     const MutationOptions options{.jobs = arguments.jobs, .on_mutant = [&](const Mutant& mutant) {
@@ -79,12 +80,20 @@ int mutate_command(const JudgeArguments& arguments, const Console& console) {
                                   }};
     const SessionOptions quiet{.provision_output = [](std::string_view) {}};
     const MutationReport report = guard.use(quiet, [&](Session& session) { return mutate(session, profile, options); });
+    if (const std::string untried = render_untried(report); !untried.empty()) {
+      console.line(last_newline_off(untried));
+    }
+    all_hold = all_hold && report.failing.empty();
     all += report.mutants.size();
     noticed += report.noticed();
   }
   guard.wait_if_interrupted();
+  if (!all_hold && all == 0) {
+    return kExitFailed;
+  }
   console.line(fmt::format("{} of {} mutants were noticed ({} %)", noticed, all, percent(noticed, all)));
-  return verdict(percent(noticed, all), arguments.least, "of the mutants were noticed");
+  const int code = verdict(percent(noticed, all), arguments.least, "of the mutants were noticed");
+  return all_hold ? code : kExitFailed;
 }
 
 }  // namespace mayfly

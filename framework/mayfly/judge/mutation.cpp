@@ -6,12 +6,14 @@
 #include <atomic>
 #include <cctype>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
 
 #include "mayfly/facts/check.h"
 #include "mayfly/judge/machines.h"
+#include "mayfly/support/lines.h"
 
 namespace mayfly {
 namespace {
@@ -35,35 +37,61 @@ std::string key_of(const TaskResult& task) {
   return is_puppets ? task.name : task.where;
 }
 
-/// Tasks that changed something, or are known to have, and the lines of scripts that may have: what only looks is
-/// missed by nobody.
-std::vector<TaskResult> candidates(const Convergence& first) {
-  std::vector<TaskResult> tasks;
-  const auto add = [&](const TaskResult& task) {
-    const auto same = [&](const TaskResult& other) { return key_of(other) == key_of(task); };
-    if (!key_of(task).empty() && std::none_of(tasks.begin(), tasks.end(), same)) {
-      tasks.push_back(task);
-    }
-  };
-  for (const TaskResult& task : first.reported.tasks) {
-    if (task.status == TaskResult::Status::changed ||
-        std::any_of(first.changes.changes.begin(), first.changes.changes.end(),
-                    [&](const StateChange& change) { return change.task == title_of(task); })) {
-      add(task);
-    }
-  }
+/// What is left out, and how many lines of scripts are not.
+struct Candidates {
+  std::vector<TaskResult> tasks{};
+  std::size_t only_look = 0, too_many = 0;
+};
+
+bool has(const std::vector<TaskResult>& tasks, const TaskResult& task) {
+  return std::any_of(tasks.begin(), tasks.end(),
+                     [&](const TaskResult& other) { return key_of(other) == key_of(task); });
+}
+
+/// Each line that ran, once; the one that may have changed something, if any of its runs may.
+std::vector<TaskResult> lines_once(const Convergence& first) {
   std::set<std::string> suspected;
   for (const StateChange& change : first.changes.changes) {
     for (const TaskResult* line : suspects(change, first.changes, first.reported.lines)) {
       suspected.insert(line->where);
     }
   }
+  std::vector<TaskResult> once;
+  std::map<std::string, std::size_t> places;
   for (const TaskResult& line : first.reported.lines) {
-    if (suspected.contains(line.where)) {
-      add(line);
+    const auto [place, is_new] = places.try_emplace(line.where, once.size());
+    if (is_new) once.push_back(line);
+    if (line.status == TaskResult::Status::changed || suspected.contains(line.where)) {
+      once[place->second].status = TaskResult::Status::changed;
     }
   }
-  return tasks;
+  return once;
+}
+
+/// Tasks that changed something, or are known to have, and the lines of scripts that may have: what only looks is
+/// missed by nobody. A line that isn't seen in the machine counts, too: another may have written over what it did.
+Candidates candidates(const Convergence& first) {
+  Candidates found;
+  for (const TaskResult& task : first.reported.tasks) {
+    const bool changed = task.status == TaskResult::Status::changed ||
+                         std::any_of(first.changes.changes.begin(), first.changes.changes.end(),
+                                     [&](const StateChange& change) { return change.task == title_of(task); });
+    if (changed && !key_of(task).empty() && !has(found.tasks, task)) {
+      found.tasks.push_back(task);
+    }
+  }
+  std::size_t lines = 0;
+  for (const TaskResult& line : lines_once(first)) {
+    if (line.status != TaskResult::Status::changed) {
+      ++found.only_look;
+    } else if (lines == kMostLines) {
+      ++found.too_many;
+    } else {
+      ++lines;
+      found.tasks.push_back(line);
+    }
+  }
+  return found;
 }
 
 Mutant converge_without(Session& session, const Profile& profile, const TaskResult& task, const StartOptions& options) {
@@ -82,16 +110,16 @@ Mutant converge_without(Session& session, const Profile& profile, const TaskResu
   return mutant;
 }
 
-void require_checks_that_hold(Session& session, const Profile& profile, const StartOptions& options) {
+std::vector<CheckResult> failing_checks(Session& session, const Profile& profile, const StartOptions& options) {
   if (profile.checks.empty()) {
     Error error(fmt::format("profile '{}' has no checks, so nothing can notice a lost task", profile.name));
     error.set_hint("add [[check]] tables to it");
     throw error;
   }
   const Container machine = session.start(profile, options);
-  if (const std::string failing = failing_check(machine, profile); !failing.empty()) {
-    throw Error(fmt::format("the check '{}' doesn't hold on the whole machine: mutants would prove nothing", failing));
-  }
+  std::vector<CheckResult> results = evaluate_all(machine.target(), profile.checks, profile.env);
+  std::erase_if(results, [](const CheckResult& result) { return result.ok(); });
+  return results;
 }
 
 }  // namespace
@@ -110,9 +138,13 @@ MutationReport mutate(Session& session, const Profile& profile, const MutationOp
       throw Error(fmt::format("profile '{}': no single task of {} can be left out", profile.name, describe(step)));
     }
   }
-  require_checks_that_hold(session, profile, options.start);
-  const std::vector<TaskResult> tasks = candidates(session.converged(profile, options.start).first);
-  MutationReport report{.mutants = std::vector<Mutant>(tasks.size())};
+  if (auto failing = failing_checks(session, profile, options.start); !failing.empty()) {
+    return {.failing = std::move(failing)};
+  }
+  const Candidates found = candidates(session.converged(profile, options.start).first);
+  const std::vector<TaskResult>& tasks = found.tasks;
+  MutationReport report{
+      .mutants = std::vector<Mutant>(tasks.size()), .only_look = found.only_look, .too_many = found.too_many};
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;
   std::exception_ptr failure;
@@ -152,10 +184,38 @@ std::string render(const Mutant& mutant) {
                      survived ? "no check misses it" : by + mutant.by);
 }
 
+std::string render_untried(const MutationReport& report) {
+  std::string text;
+  if (!report.failing.empty()) {
+    text += "the machine doesn't hold a check before anything is left out, so mutants would prove nothing:\n";
+    for (const CheckResult& check : report.failing) {
+      text += fmt::format("  {}\n", check.title);
+      for (const std::string& mismatch : check.mismatches) {
+        for (const std::string_view line : lines_of(mismatch)) {
+          text += fmt::format("    {}\n", line);
+        }
+      }
+    }
+  }
+  const auto lines = [](std::size_t count) { return count == 1 ? "1 line" : fmt::format("{} lines", count); };
+  if (report.only_look > 0) {
+    text += fmt::format("{} not tried: what only looks, prints or sets variables changes nothing\n",
+                        lines(report.only_look));
+  }
+  if (report.too_many > 0) {
+    text += fmt::format("{} not tried: only the first {} are\n", lines(report.too_many), kMostLines);
+  }
+  return text;
+}
+
 std::string render(const MutationReport& report) {
   std::string text;
   for (const Mutant& mutant : report.mutants) {
     text += render(mutant);
+  }
+  text += render_untried(report);
+  if (!report.failing.empty()) {
+    return text;
   }
   const std::size_t all = report.mutants.size();
   return text + fmt::format("{} of {} mutants were noticed ({} %)\n", report.noticed(), all,

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "mayfly/provision/shell_effects.h"
 #include "mayfly/provision/text.h"
 #include "mayfly/support/lines.h"
 
@@ -18,6 +19,7 @@ namespace {
 using TimePoint = std::chrono::system_clock::time_point;
 
 constexpr std::size_t kMostRuns = 20'000;
+constexpr std::size_t kLongestAsRun = 4096;  // of a line that loops
 constexpr char kMark = '\1';
 constexpr char kEnd = '\2';
 
@@ -36,6 +38,7 @@ std::optional<TimePoint> time_from(std::string_view text) {
 struct Traced {
   TimePoint at{};
   int line = 0;
+  std::ptrdiff_t depth = 1;  ///< of substitutions
   std::string_view source, command;
 };
 
@@ -51,7 +54,8 @@ std::optional<Traced> traced_in(std::string_view text) {
   if (second == std::string_view::npos) {
     return std::nullopt;
   }
-  Traced traced{.source = head.substr(second + 1), .command = text.substr(end + 1)};
+  Traced traced{
+      .depth = static_cast<std::ptrdiff_t>(begin), .source = head.substr(second + 1), .command = text.substr(end + 1)};
   const auto at = time_from(head.substr(0, first));
   const std::string_view number = head.substr(first + 1, second - first - 1);
   if (!at || std::from_chars(number.data(), number.data() + number.size(), traced.line).ec != std::errc()) {
@@ -59,6 +63,36 @@ std::optional<Traced> traced_in(std::string_view text) {
   }
   traced.at = *at;
   return traced;
+}
+
+/// What becomes of the commands of a script's lines.
+class Effects {
+ public:
+  explicit Effects(std::string_view script) : lines_(lines_of(script)), kept_(keeps_what_is_printed(script)) {}
+
+  /// Whether a command may have changed something in the machine.
+  [[nodiscard]] bool may_change(const Traced& traced, const ShellCommand& line) const {
+    bool substitutes = false;
+    for (int i = line.first; i <= line.last; ++i) {
+      const std::string_view text = lines_[static_cast<std::size_t>(i) - 1];
+      // Of a command with several lines quotes may go on from one to the next.
+      if (line.first == line.last ? writes_to_a_file(text) : text.find('>') != std::string_view::npos) return true;
+      substitutes =
+          substitutes || text.find("$(") != std::string_view::npos || text.find('`') != std::string_view::npos;
+    }
+    // Printed in a function that is called as `x=$(greet)`, it goes where the caller wants it.
+    return !only_looks(traced.command, kept_ || (traced.depth > 1 && !substitutes));
+  }
+
+ private:
+  std::vector<std::string_view> lines_;
+  bool kept_;
+};
+
+void add_as_run(TaskResult& line, std::string_view command) {
+  const std::size_t left = kLongestAsRun - std::min(kLongestAsRun, line.message.size());
+  line.message += command.substr(0, left);
+  line.message += '\n';
 }
 
 bool is_name(char c) { return (std::isalnum(static_cast<unsigned char>(c)) != 0) || c == '_'; }
@@ -215,6 +249,7 @@ std::vector<TaskResult> parse_shell_trace(std::string_view trace, std::string_vi
     return std::find_if(commands.begin(), commands.end(),
                         [&](const ShellCommand& c) { return c.first <= line && line <= c.last; });
   };
+  const Effects effects(content);
   std::vector<TaskResult> lines;
   int before = 0;
   for (const std::string_view text : lines_of(trace)) {
@@ -227,7 +262,12 @@ std::vector<TaskResult> parse_shell_trace(std::string_view trace, std::string_vi
     }
     const auto command = command_at(traced->line);
     const int line = command == commands.end() ? traced->line : command->first;
+    const bool may_change = command == commands.end() || effects.may_change(*traced, *command);
     if (traced->source != script || line == before) {
+      if (!lines.empty()) {
+        add_as_run(lines.back(), traced->command);
+        if (traced->source == script && may_change) lines.back().status = TaskResult::Status::changed;
+      }
       continue;
     }
     if (lines.size() == kMostRuns) {
@@ -238,9 +278,11 @@ std::vector<TaskResult> parse_shell_trace(std::string_view trace, std::string_vi
     }
     before = line;
     lines.push_back({.name = command == commands.end() ? "a command" : command->text,
+                     .status = may_change ? TaskResult::Status::changed : TaskResult::Status::ok,
                      .where = fmt::format("{}:{}", name, line),
                      .started = traced->at,
                      .ended = ended});
+    add_as_run(lines.back(), traced->command);
   }
   return lines;
 }

@@ -194,6 +194,9 @@ Convergence Container::converge(const ConvergeOptions& options) const {
   }
   convergence.changes = ignoring(difference(before, capture_state()), ignore_rules(state_->profile));
   attribute_to_lines(convergence.changes, convergence.reported.lines);
+  for (TaskResult& line : convergence.reported.lines) {
+    line.message.clear();  // values, maybe secrets: they have told what they could
+  }
   attribute(convergence.changes, convergence.reported.tasks);
   mask_secrets(convergence.changes, options.steps ? *options.steps : state_->profile.provision);
   mask_secrets(convergence.changes, state_->profile.prepare);

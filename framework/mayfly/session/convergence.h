@@ -33,13 +33,13 @@ struct Convergence {
 /// secret where everybody can read it.
 void mask_secrets(StateDiff& diff, const std::vector<ProvisionStep>& steps);
 
-/// Names the task that made each change: the one that ran when a file was last changed (its ctime), or of a package
-/// when the list of its files was written. Of several that ran within the clock's grain (10 ms), one that speaks of the
-/// file goes first. A change between two tasks, or without a time, stays without.
+/// Names the task that made each change: which ran when a file, or a package's list of files, was last changed; of
+/// several within the clock's grain one that speaks of it. Without a time, the only changed task that names it; or the
+/// one that wrote the file behind it, if no other has its kind; or the only one that changed anything. Else none.
 void attribute(StateDiff& diff, const std::vector<TaskResult>& tasks);
 
-/// The lines of a script that may have made a change: those that ran within the grain of the kernel's clock. Nothing of
-/// what was removed, whose time isn't known well enough.
+/// The lines of a script that may have made a change: by its time, within the grain of the kernel's clock; without one
+/// those that name it (with values, see parse_shell_trace()) or run a program for it. Nothing of removed files.
 [[nodiscard]] std::vector<const TaskResult*> suspects(const StateChange& change, const StateDiff& diff,
                                                       const std::vector<TaskResult>& lines);
 
