@@ -1,13 +1,17 @@
 #include "mayfly/facts/facts.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "mayfly/exec/command.h"
+#include "mayfly/facts/autoadd.h"
 #include "mayfly/facts/check.h"
 #include "mayfly/facts/network_facts.h"
+#include "mayfly/profile/check_text.h"
 #include "mayfly/profile/profile.h"
 #include "mayfly/support/deadline.h"
 #include "tests/support/shared_container.h"
+#include "tests/support/test_container.h"
 
 namespace mayfly {
 namespace {
@@ -94,6 +98,19 @@ TEST_F(Facts, ServiceHasItsStates) {
   EXPECT_TRUE(fact.running());
   EXPECT_EQ(fact.sub_state, "running");
   EXPECT_FALSE(service(target(), "nosuch").exists);
+}
+
+TEST_F(Facts, AServicesProcessesAreFoundByItsUnit) {
+  sh("systemd-run --unit=courier -p User=daemon python3 -m http.server --bind 127.0.0.1 8099");
+  ASSERT_THAT(mismatches_of("port = 8099, within = '20s'"), IsEmpty());
+  const std::vector<Check> found = discover(target(), "courier");
+  const std::string toml = to_toml(found);
+  EXPECT_THAT(toml, HasSubstr("service = { name = \"courier\", running = true"));
+  EXPECT_THAT(toml, HasSubstr("process = { name = \"python3\", running = true"));
+  EXPECT_THAT(toml, HasSubstr("-m http.server --bind 127.0.0.1 8099"));
+  EXPECT_THAT(toml, HasSubstr("port = { number = 8099, listening = true }"));
+  for (const CheckResult& result : evaluate_all(target(), found)) EXPECT_TRUE(result.ok()) << result.title;
+  sh("systemctl stop courier");
 }
 
 TEST_F(Facts, FailedServiceBringsItsLog) {
@@ -372,6 +389,21 @@ TEST_F(FactsWithoutSystemd, ServiceIsAnErrorWithAHint) {
   }
 }
 
+TEST_F(FactsWithoutSystemd, ACheckThatCannotBeAskedFailsAlone) {
+  const auto checks = parse_profile(
+                          "check = [{ file = '/etc/passwd' }, { service = 'nginx' },"
+                          " { command = { argv = ['id'], user = 'nouser' } },"
+                          " { service = { name = 'nginx', running = false }, within = '10ms' }, { user = 'root' }]",
+                          "x.toml", "/")
+                          .checks;
+  const std::vector<CheckResult> results = evaluate_all(target(), checks);
+  ASSERT_EQ(results.size(), 5U);
+  EXPECT_TRUE(results[0].ok() && results[4].ok());
+  EXPECT_THAT(results[1].mismatches, ElementsAre(StartsWith("can't be told: the container has no systemctl")));
+  EXPECT_THAT(results[2].mismatches, ElementsAre(StartsWith("can't be told: the container has no user 'nouser'")));
+  EXPECT_THAT(results[3].mismatches, ElementsAre(HasSubstr("has no systemctl"), "it was tried again for 10ms"));
+}
+
 TEST_F(FactsWithoutSystemd, UnknownPackageManagerIsAnError) {
   check(target(), {"mv", "/var/lib/dpkg/status", "/var/lib/dpkg/gone"});
   try {
@@ -379,6 +411,18 @@ TEST_F(FactsWithoutSystemd, UnknownPackageManagerIsAnError) {
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_THAT(error.message(), StartsWith("package 'nginx': unknown package manager"));
+  }
+}
+
+TEST(FactsOfTheDead, AreAnError) {
+  test::require_root();
+  if (testing::Test::IsSkipped()) return;
+  test::TestContainer container;
+  const Target target = container.target();
+  container.destroy();
+  for (const char* check : {"file = '/etc/passwd'", "command = ['true']", "port = 80", "process = 'init'"}) {
+    const auto checks = parse_profile(fmt::format("check = [{{ {} }}]", check), "x.toml", "/").checks;
+    EXPECT_THROW(static_cast<void>(evaluate_all(target, checks)), StoppedError) << check;
   }
 }
 

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <set>
+#include <string>
 
 #include "mayfly/cli/commands.h"
 #include "mayfly/cli/exit_code.h"
@@ -15,6 +17,23 @@
 #include "mayfly/support/log.h"
 
 namespace mayfly {
+namespace {
+
+// What a check demands, however it is called and however long it may take.
+std::string demanded(Check check) {
+  check.title.clear();
+  check.within.reset();
+  return to_toml({check});
+}
+
+// Leaves the checks that the profile hasn't yet, each once. @return how many were taken away
+std::size_t without_known(std::vector<Check>& checks, const Profile& profile) {
+  std::set<std::string> known;
+  for (const Check& check : profile.checks) known.insert(demanded(check));
+  return std::erase_if(checks, [&](const Check& check) { return !known.insert(demanded(check)).second; });
+}
+
+}  // namespace
 
 int autoadd_command(const AutoaddArguments& arguments, const Console& console) {
   const Profile profile = load_named_profile(arguments.profile);
@@ -32,21 +51,32 @@ int autoadd_command(const AutoaddArguments& arguments, const Console& console) {
     return 0;
   });
   guard.wait_if_interrupted();
-  const std::string text = to_toml(checks);
   if (!arguments.write) {
-    console.line(text);
-  } else if (!checks.empty()) {
+    console.line(to_toml(checks));
+    return all_found ? kExitOk : kExitFailed;
+  }
+  const std::size_t known = without_known(checks, profile);
+  const std::string already = known == 0 ? "" : fmt::format(", {} already there", known);
+  if (!checks.empty()) {
+    const std::string text = to_toml(checks);
     std::string profile_text = read_file(profile.file);
     if (!profile_text.ends_with('\n')) profile_text += '\n';
     write_file_atomically(profile.file, profile_text + "\n" + text);
-    console.line(fmt::format("{}: {} checks added", profile.file.string(), checks.size()));
+  }
+  if (!checks.empty() || known > 0) {
+    console.line(fmt::format("{}: {} checks added{}", profile.file.string(), checks.size(), already));
   }
   return all_found ? kExitOk : kExitFailed;
 }
 
 int import_goss_command(const std::filesystem::path& file, const Console& console) {
   try {
-    console.line(to_toml(load_goss(file)));
+    std::vector<std::string> skipped;
+    std::string text = to_toml(load_goss(file, &skipped));
+    for (const std::string& one : skipped) {
+      text += fmt::format("{}# {} is left out: it has 'skip: true'\n", text.empty() ? "" : "\n", one);
+    }
+    console.line(text);
   } catch (const SystemError& error) {
     throw UsageError(error.message());
   }

@@ -1,13 +1,18 @@
 #include "mayfly/facts/autoadd.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
+#include <iterator>
+#include <map>
 #include <set>
 #include <sstream>
 #include <tuple>
 
+#include "mayfly/exec/command.h"
 #include "mayfly/facts/facts.h"
 #include "mayfly/facts/machine_facts.h"
 #include "mayfly/facts/machine_texts.h"
@@ -18,6 +23,12 @@ namespace mayfly {
 namespace {
 
 using Demands = std::vector<Demand>;
+using Processes = std::vector<ProcessFact::Process>;
+
+// What systemd needs at most.
+constexpr Milliseconds kWithin{10'000};
+
+std::string_view trimmed_end(std::string_view text) { return text.substr(0, text.find_last_not_of('\n') + 1); }
 
 Demand is(std::string attribute, Value value) { return {std::move(attribute), {.value = std::move(value)}}; }
 
@@ -109,17 +120,80 @@ class Discovery {
   }
 
   void look_at_processes() {
-    const ProcessFact fact = process(target_, name_);
-    if (!fact.running()) return;
-    std::set<std::string> users;
-    for (const auto& one : fact.processes) users.insert(one.user);
-    add(Resource::process, name_, {is("running", true), has("user", {users.begin(), users.end()})});
-    look_at_ports(fact);
+    ProcessFact fact = process(target_, name_);
+    if (fact.running()) {
+      add_process(name_, fact.processes);
+      look_at_ports(fact.processes);
+    } else {
+      look_at_processes_of_service();
+    }
   }
 
-  void look_at_ports(const ProcessFact& fact) {
+  // A service's processes may be called otherwise: "python3".
+  void look_at_processes_of_service() {
+    const std::set<pid_t> pids = pids_in_cgroup(cgroup_of_service());
+    std::map<std::string, Processes> by_name;
+    for (const pid_t pid : pids) {
+      const std::string comm(trimmed_end(read_file_if_exists(fmt::format("/proc/{}/comm", pid)).value_or("")));
+      if (comm.empty() || by_name.contains(comm)) continue;
+      Processes& own = by_name[comm];
+      for (auto& one : process(target_, comm).processes) {
+        if (pids.contains(one.pid)) own.push_back(std::move(one));
+      }
+      if (own.empty()) by_name.erase(comm);
+    }
+    Processes all;
+    for (const auto& [comm, processes] : by_name) {
+      add_process(comm, processes);
+      std::copy(processes.begin(), processes.end(), std::back_inserter(all));
+    }
+    look_at_ports(all);
+  }
+
+  // As systemd calls it, below the container's own; empty when there is no such service, or it doesn't run.
+  std::string cgroup_of_service() {
+    if (!file_status(target_, "/run/systemd/system")) return {};
+    const ExecResult shown =
+        mayfly::run(target_, {"systemctl", "show", "-p", "ControlGroup", "--value", "--", name_}, {.timeout = kWithin});
+    return shown.ok() ? std::string(trimmed_end(shown.out)) : std::string();
+  }
+
+  // Those of the host that are the container's and in that group, or below it.
+  std::set<pid_t> pids_in_cgroup(const std::string& group) const {
+    std::set<pid_t> pids;
+    if (group.size() < 2) return pids;
+    std::error_code gone;
+    const auto own = std::filesystem::read_symlink(fmt::format("/proc/{}/ns/pid", target_.init_pid()), gone);
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      const std::string file = entry.path().filename();
+      std::error_code ended;
+      if (std::isdigit(static_cast<unsigned char>(file.front())) == 0 ||
+          std::filesystem::read_symlink(entry.path() / "ns/pid", ended) != own || ended) {
+        continue;
+      }
+      std::string groups = read_file_if_exists(entry.path() / "cgroup").value_or("");
+      std::replace(groups.begin(), groups.end(), '\n', '/');  // "0::/.../system.slice/x.service/"
+      if (groups.find(group + "/") != std::string::npos) pids.insert(std::stoi(file));
+    }
+    return pids;
+  }
+
+  void add_process(const std::string& name, const Processes& processes) {
+    std::set<std::string> users;
+    std::set<std::string> commands;
+    for (const auto& one : processes) {
+      users.insert(one.user);
+      commands.insert(fmt::format("{}", fmt::join(one.command, " ")));
+    }
+    Demands demands{is("running", true), has("user", {users.begin(), users.end()})};
+    // Of another name, what it runs tells which one is meant.
+    if (name != name_) demands.push_back(has("args", {commands.begin(), commands.end()}));
+    add(Resource::process, name, std::move(demands));
+  }
+
+  void look_at_ports(const Processes& processes) {
     std::set<std::string> inodes;
-    for (const auto& one : fact.processes) {
+    for (const auto& one : processes) {
       std::error_code gone;
       for (std::filesystem::directory_iterator entry(fmt::format("/proc/{}/fd", one.pid), gone), end;
            !gone && entry != end; entry.increment(gone)) {

@@ -12,6 +12,7 @@
 #include "mayfly/profile/resources.h"
 #include "mayfly/profile/sections.h"
 #include "mayfly/support/file_io.h"
+#include "mayfly/support/log.h"
 
 // A Goss file becomes the document that a profile's author would have written, with the places of the Goss file; the
 // profile's own reader then makes checks of it and finds what is wrong.
@@ -124,7 +125,7 @@ DocumentNode table_node(std::string key, DocumentNode value) {
 
 class Import {
  public:
-  explicit Import(Reader& reader) : reader_(reader) {}
+  Import(Reader& reader, std::vector<std::string>& skipped) : reader_(reader), skipped_(skipped) {}
 
   DocumentNode checks(const YAML::Node& root) {
     DocumentNode all{.kind = Kind::array};
@@ -153,7 +154,10 @@ class Import {
   }
 
   void resource(const GossResource& kind, const YAML::Node& key, const YAML::Node& body, DocumentNode& all) {
-    if (body["skip"] && body["skip"].Scalar() == "true") return;
+    if (body["skip"] && body["skip"].Scalar() == "true") {
+      skipped_.push_back(fmt::format("{} {}", kind.name, key.Scalar()));
+      return;
+    }
     const ResourceSpec& spec = spec_of(kind.resource);
     const Place place = place_of(key);
     DocumentNode table{.kind = Kind::table, .place = place};
@@ -178,7 +182,14 @@ class Import {
       }
       follows = follows && !(name == "no-follow-redirects" && entry.second.Scalar() == "true");
       if (name == "no-follow-redirects") continue;
-      table.entries.push_back({std::string(ours), place_of(entry.first), attribute(spec, ours, name, entry.second)});
+      // `stdout: []` demands nothing.
+      const Attribute* known = spec.find(ours);
+      const bool no_list = known == nullptr || known->type != ValueType::list;
+      if (no_list && ours != "request_headers" && entry.second.IsSequence() && entry.second.size() == 0) continue;
+      // What is wrong in it has been told: the profile's reader would tell of what is missing then.
+      wrong_ = false;
+      DocumentNode demand = attribute(spec, ours, name, entry.second);
+      if (!wrong_) table.entries.push_back({std::string(ours), place_of(entry.first), std::move(demand)});
     }
     if (kind.resource == Resource::http && follows) {
       table.entries.push_back({"follow_redirects", place, boolean_node(true, place)});
@@ -223,7 +234,7 @@ class Import {
   }
 
   DocumentNode attribute(const ResourceSpec& spec, std::string_view ours, std::string_view goss,
-                         const YAML::Node& node) const {
+                         const YAML::Node& node) {
     const Place place = place_of(node);
     if (ours == "timeout") return text_node(node.Scalar() + "ms", place);  // Goss writes milliseconds
     if (goss == "allow-insecure") return boolean_node(node.Scalar() != "true", place);
@@ -237,7 +248,7 @@ class Import {
   }
 
   // What an attribute has to be: a plain value, Goss's patterns, or a table of matchers.
-  DocumentNode value(const Attribute& attribute, const YAML::Node& node) const {
+  DocumentNode value(const Attribute& attribute, const YAML::Node& node) {
     const Place place = place_of(node);
     if (node.IsMap()) return matchers(attribute, node);
     if (!node.IsSequence()) return scalar(attribute.type, node.Scalar(), place);
@@ -250,31 +261,91 @@ class Import {
       }
     }
     if (attribute.type == ValueType::list) return array;
-    if (array.items.empty()) {
-      // `stdout: []` demands nothing.
-      return table_node("contains", text_node("", place));
-    }
     // A package's versions: one of them. Lines of a content: all.
     return table_node(attribute.type == ValueType::version ? "or" : "and", std::move(array));
   }
 
-  DocumentNode matchers(const Attribute& attribute, const YAML::Node& node) const {
+  DocumentNode matchers(const Attribute& attribute, const YAML::Node& node) {
     DocumentNode table{.kind = Kind::table, .place = place_of(node)};
+    std::vector<DocumentNode> of_lines;
     for (const auto& entry : node) {
       const std::string name = entry.first.Scalar();
       const bool is_list = attribute.type == ValueType::list;
+      if (!is_list && is_text(attribute.type) && add_line_matcher(name, entry.second, of_lines)) continue;
       std::string_view ours = is_list ? ours_of(kListMatchers, name) : std::string_view();
       if (ours.empty()) ours = ours_of(kMatchers, name);
       if (ours.empty()) {
-        reader_.error(place_of(entry.first), fmt::format("Goss's matcher '{}' has no counterpart in a profile", name));
+        wrong(place_of(entry.first), fmt::format("Goss's matcher '{}' has no counterpart in a profile{}", name,
+                                                 is_list ? "" : fmt::format(" for '{}'", attribute.name)));
         continue;
       }
       table.entries.push_back({std::string(ours), place_of(entry.first), operand(attribute, ours, entry.second)});
     }
-    return table;
+    if (of_lines.empty()) return table;
+    // The other matchers beside those of lines.
+    if (!table.entries.empty()) of_lines.push_back(std::move(table));
+    return table_node("and", {.kind = Kind::array, .items = std::move(of_lines), .place = place_of(node)});
   }
 
-  DocumentNode operand(const Attribute& attribute, std::string_view ours, const YAML::Node& node) const {
+  static bool is_text(ValueType type) {
+    return type == ValueType::content || type == ValueType::text || type == ValueType::path;
+  }
+
+  void wrong(Place place, std::string message) {
+    wrong_ = true;
+    reader_.error(place, std::move(message));
+  }
+
+  // Goss looks at a text as at the list of its lines, where a matcher wants a list.
+  bool add_line_matcher(const std::string& name, const YAML::Node& node, std::vector<DocumentNode>& conditions) {
+    if (name == "contain-element") {
+      conditions.push_back(line_condition(node));
+      return true;
+    }
+    if ((name != "have-patterns" && name != "contain-elements") || !node.IsSequence()) return false;
+    if (node.size() == 0) conditions.push_back(table_node("contains", text_node("", place_of(node))));
+    for (const YAML::Node& item : node) {
+      if (name == "contain-elements") {
+        conditions.push_back(line_condition(item));
+      } else if (item.IsScalar()) {
+        conditions.push_back(pattern(item.Scalar(), place_of(item)));
+      } else {
+        wrong(place_of(item), "a pattern must be a text");
+      }
+    }
+    return true;
+  }
+
+  // That there is such a line: one that is this text, or begins, ends, or goes on with it.
+  DocumentNode line_condition(const YAML::Node& node) {
+    const Place place = place_of(node);
+    const auto line = [&](std::string_view before, const std::string& text, std::string_view after) {
+      return table_node("matches", text_node(fmt::format("{}{}{}", before, quoted_pattern(text), after), place));
+    };
+    if (node.IsScalar()) return line("^", node.Scalar(), "$");
+    if (node.IsMap() && node.size() == 1 && node.begin()->second.IsScalar()) {
+      const std::string name = node.begin()->first.Scalar();
+      const std::string text = node.begin()->second.Scalar();
+      if (name == "equal") return line("^", text, "$");
+      if (name == "have-prefix") return line("^", text, "");
+      if (name == "have-suffix") return line("", text, "$");
+      if (name == "contain-substring") return table_node("contains", text_node(text, place));
+      if (name == "match-regexp") return table_node("matches", text_node(text, place));
+    }
+    wrong(place, "of a line can be asked: a text, equal, have-prefix, have-suffix, contain-substring, match-regexp");
+    return {};
+  }
+
+  static std::string quoted_pattern(std::string_view text) {
+    std::string quoted;
+    for (const char c : text) {
+      if (std::string_view("\\^$.[]|()?*+{}").find(c) != std::string_view::npos) quoted += '\\';
+      quoted += c;
+    }
+    return quoted;
+  }
+
+  DocumentNode operand(const Attribute& attribute, std::string_view ours, const YAML::Node& node) {
     if (ours == "and" || ours == "or") {
       DocumentNode array{.kind = Kind::array, .place = place_of(node)};
       for (const YAML::Node& item : node) array.items.push_back(value(attribute, item));
@@ -319,6 +390,8 @@ class Import {
   }
 
   Reader& reader_;
+  std::vector<std::string>& skipped_;
+  bool wrong_ = false;  ///< in the attribute that is looked at
 };
 
 Diagnostic syntax_error(const YAML::Exception& error) {
@@ -329,7 +402,8 @@ Diagnostic syntax_error(const YAML::Exception& error) {
 
 }  // namespace
 
-std::vector<Check> parse_goss(std::string_view yaml, std::string_view name) {
+std::vector<Check> parse_goss(std::string_view yaml, std::string_view name, std::vector<std::string>* skipped) {
+  std::vector<std::string> left_out;
   YAML::Node root;
   Reader reader("/");
   Profile profile;
@@ -338,7 +412,7 @@ std::vector<Check> parse_goss(std::string_view yaml, std::string_view name) {
     if (!root.IsMap() && !root.IsNull()) {
       throw YAML::Exception(YAML::Mark::null_mark(), "a Goss file is a map of resources");
     }
-    const DocumentNode document = Import(reader).checks(root);
+    const DocumentNode document = Import(reader, skipped != nullptr ? *skipped : left_out).checks(root);
     read_checks(reader, "check", document, profile);
   } catch (const YAML::Exception& error) {
     throw ProfileError(name, yaml, {syntax_error(error)});
@@ -349,10 +423,15 @@ std::vector<Check> parse_goss(std::string_view yaml, std::string_view name) {
   return std::move(profile.checks);
 }
 
-std::vector<Check> load_goss(const std::filesystem::path& file) {
+std::vector<Check> load_goss(const std::filesystem::path& file, std::vector<std::string>* skipped) {
   const std::string yaml =
       in_context(fmt::format("reading Goss file '{}'", file.string()), [&] { return read_file(file); });
-  return parse_goss(yaml, file.string());
+  std::vector<std::string> left_out;
+  std::vector<Check> checks = parse_goss(yaml, file.string(), skipped != nullptr ? skipped : &left_out);
+  for (const std::string& one : left_out) {
+    log(LogLevel::info, fmt::format("{}: {} has 'skip: true' and isn't looked at", file.string(), one));
+  }
+  return checks;
 }
 
 }  // namespace mayfly
