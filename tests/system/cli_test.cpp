@@ -276,6 +276,22 @@ TEST_F(Command, VerifyFailsWithACheckThatDoesNotHold) {
   EXPECT_THAT(result.out, AllOf(HasSubstr("listening: expected true, is false"), HasSubstr("more: failed (verify)")));
 }
 
+TEST_F(Command, VerifyTellsAllChecksWhenOneCannotBeAsked) {
+  const ProcessResult result =
+      mayfly({"verify",
+              profile_with("check = [{ command = { argv = [\"id\"], user = \"nouser\" } }, { user = \"root\" }]\n")});
+  EXPECT_EQ(result.exit_code, 1) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("1 of 2 checks hold"), HasSubstr("the container has no user 'nouser'")));
+}
+
+TEST_F(Command, MutateFailsWithACheckThatDoesNotHold) {
+  const ProcessResult result =
+      mayfly({"mutate",
+              profile_with("check = [{ port = 81 }]\n[[provision]]\nshell.inline = \"#!/bin/bash\\ntouch /x\\n\"\n")});
+  EXPECT_EQ(result.exit_code, 1) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("listening: expected true, is false"), Not(HasSubstr("%"))));
+}
+
 TEST_F(Command, AutoaddWritesChecksThatHold) {
   const std::string profile = profile_with(
       "[[provision]]\nshell = { inline = \"test -d /srv/www || { mkdir -m 2750 /srv/www; ln -s www /srv/link; }\" }\n");
@@ -288,6 +304,10 @@ TEST_F(Command, AutoaddWritesChecksThatHold) {
                     HasSubstr("[[check]]\nuser = { name = \"root\", exists = true, home = \"/root\""),
                     HasSubstr("[[check]]\ninterface = { name = \"lo\", up = ")));
   EXPECT_EQ(mayfly({"autoadd", profile, "/srv/www", "root", "lo", "--write"}).exit_code, 0);
+  const std::string written = read_file(profile);
+  EXPECT_THAT(mayfly({"autoadd", profile, "/srv/www", "root", "lo", "--write"}).out,
+              AllOf(HasSubstr(": 0 checks added, "), HasSubstr(" already there")));
+  EXPECT_EQ(read_file(profile), written);
   EXPECT_EQ(mayfly({"verify", profile}).exit_code, 0);
   const ProcessResult missing = mayfly({"autoadd", profile, "nosuch"});
   EXPECT_EQ(missing.exit_code, 1);
@@ -295,14 +315,18 @@ TEST_F(Command, AutoaddWritesChecksThatHold) {
 }
 
 TEST_F(Command, GossFilesCanBeImported) {
-  write_file(directory_.path() / "goss.yaml", "file:\n  /etc/passwd:\n    exists: true\n    contents: [/^root:/]\n");
+  write_file(directory_.path() / "goss.yaml",
+             "file:\n  /etc/passwd:\n    exists: true\n    contents: [/^root:/]\n  /etc/x:\n    skip: true\n    "
+             "exists: true\n");
   const ProcessResult printed = mayfly({"import-goss", directory_.path() / "goss.yaml"});
   EXPECT_EQ(printed.exit_code, 0) << printed.err;
   EXPECT_THAT(printed.out,
-              HasSubstr("file = { path = \"/etc/passwd\", exists = true, content = { matches = \"^root:\" } }"));
+              AllOf(HasSubstr("file = { path = \"/etc/passwd\", exists = true, content = { matches = \"^root:\" } }"),
+                    HasSubstr("# file /etc/x is left out: it has 'skip: true'")));
   const ProcessResult verified = mayfly({"verify", profile_with("goss = \"goss.yaml\"\n")});
   EXPECT_EQ(verified.exit_code, 0) << verified.out;
   EXPECT_THAT(verified.out, HasSubstr("1 of 1 checks hold"));
+  EXPECT_THAT(verified.err, HasSubstr("file /etc/x has 'skip: true' and isn't looked at"));
   EXPECT_EQ(mayfly({"import-goss", "/nowhere.yaml"}).exit_code, 2);
 }
 

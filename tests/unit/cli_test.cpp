@@ -77,6 +77,22 @@ TEST(App, RefusesAnUnknownColour) {
 
 TEST(App, RefusesAnUnknownSubcommand) { EXPECT_EQ(mayfly({"frobnicate"}).code, 2); }
 
+TEST(App, NamesTheSubcommandThatWasMeant) {
+  const AppRun run = mayfly({"--color=never", "verfy", "web.toml"});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_THAT(run.err, HasSubstr("hint: did you mean 'verify'?"));
+  EXPECT_THAT(mayfly({"ps", "--jsn"}).err, Not(HasSubstr("did you mean")));
+}
+
+TEST(App, EveryCommandThatTakesAProfileHasItsOwnExamples) {
+  for (const char* name : {"run", "shell", "verify", "coverage", "mutate", "autoadd", "import-goss"}) {
+    const AppRun run = mayfly({name, "--help"});
+    EXPECT_EQ(run.code, 0);
+    EXPECT_THAT(run.out, HasSubstr(std::string("Examples:\n  mayfly ") + name + " ")) << name;
+    EXPECT_THAT(run.out, Not(HasSubstr("mayfly doctor "))) << name << " repeats the general ones";
+  }
+}
+
 TEST(App, RefusesRunWithoutACommand) {
   const AppRun run = mayfly({"run", "web.toml"});
   EXPECT_EQ(run.code, 2);

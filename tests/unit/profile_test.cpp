@@ -522,7 +522,7 @@ port = { number = 80, protocol = "tcp", listening = true, addresses = ["0.0.0.0"
 [[check]]
 user = { name = "app", uid = { lt = 1000 }, groups = ["app"] }
 [[check]]
-command = { argv = ["sh", "-c", "nginx -v"], exit_code = 0, timeout = "5s", stderr = { matches = "nginx" }, stdout = { contains = "" } }
+command = { argv = ["sh", "-c", "nginx -v"], exit_code = 0, timeout = "5s", stderr = { matches = "nginx" } }
 [[check]]
 title = "does not forward"
 sysctl = { name = "net.ipv4.ip_forward", value = "0" }
@@ -542,6 +542,61 @@ http = { url = "http://localhost/", status = 200, body = { contains = "Welcome" 
   for (std::size_t i = 0; i < checks.size(); ++i) {
     EXPECT_EQ(to_toml({same(checks[i])}), to_toml({same(written[i])}));
     EXPECT_TRUE(same(checks[i]) == same(written[i]));
+  }
+}
+
+TEST(ParseProfile, TakesIgnoreAtTheTopLevel) {
+  const auto ignored = [](const char* toml) {
+    std::vector<std::string> patterns;
+    for (const IgnoreSetting& one : parse(toml).idempotence.ignore) patterns.push_back(one.pattern);
+    return patterns;
+  };
+  EXPECT_THAT(ignored("ignore = [{ path = '/var/lib/x/**', reason = 'its database' }]"), ElementsAre("/var/lib/x/**"));
+  EXPECT_THAT(ignored("ignore = [{ path = '/a', reason = 'r' }]\nidempotence.ignore = [{ path = '/b', reason = 'r' }]"),
+              testing::UnorderedElementsAre("/a", "/b"));
+}
+
+TEST(ParseGoss, LooksForLinesInTexts) {
+  const std::vector<Check> checks = parse_goss(R"(command:
+  id:
+    exit-status: 0
+    stdout:
+      have-patterns: [x, "/^y/", "!z"]
+    stderr:
+      contain-element: a.b (c)
+file:
+  /etc/x:
+    contents:
+      contain-elements: [one, {have-prefix: "[tw"}, {match-regexp: "o$"}]
+      have-len: 7
+  /etc/y:
+    contents: []
+)",
+                                               "goss.yaml");
+  EXPECT_EQ(to_toml(checks), to_toml(parse(R"(
+[[check]]
+command = { argv = ["sh", "-c", "id"], exit_code = 0, stdout = { and = [{ contains = "x" }, { matches = "^y" }, { not = { contains = "z" } }] }, stderr = { matches = "^a\\.b \\(c\\)$" } }
+[[check]]
+file = { path = "/etc/x", content = { and = [{ matches = "^one$" }, { matches = "^\\[tw" }, { matches = "o$" }, { length = 7 }] } }
+[[check]]
+file = "/etc/y"
+)")
+                                         .checks));
+}
+
+TEST(ParseGoss, TellsWhatIsSkipped) {
+  std::vector<std::string> skipped;
+  EXPECT_EQ(parse_goss(kGoss, "goss.yaml", &skipped).size(), 10U);
+  EXPECT_THAT(skipped, ElementsAre("group app"));
+}
+
+TEST(ParseGoss, AMatcherThatHasNoCounterpartIsOneError) {
+  try {
+    static_cast<void>(parse_goss("command:\n  id:\n    stdout: {consist-of: [a]}\n", "goss.yaml"));
+    FAIL() << "no error";
+  } catch (const ProfileError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("Goss's matcher 'consist-of' has no counterpart in a profile for 'stdout'"));
+    EXPECT_THAT(error.what(), testing::Not(HasSubstr("no operator")));
   }
 }
 

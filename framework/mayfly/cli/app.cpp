@@ -79,6 +79,42 @@ constexpr auto kImageExamples = R"(Examples:
   mayfly image prune --keep-size 10GiB --dry-run
 )";
 
+constexpr auto kCoverageExamples = R"(Examples:
+  mayfly coverage web.toml
+  mayfly coverage profiles/*.toml --min 90    what runs on none of these machines; below 90 % exit code 1
+
+Machines that are converged already cost nothing.
+
+Exit code: 0 ok; 1 a manifest failed, or less than --min ran; 2 wrong profile; 3 Mayfly or the host failed.
+)";
+
+constexpr auto kMutateExamples = R"(Examples:
+  mayfly mutate web.toml
+  mayfly mutate web.toml -j4 --min 80         four converges at a time; below 80 % noticed exit code 1
+
+Each task costs a converge. Of bash scripts each line that may change something is one.
+
+Exit code: 0 ok; 1 a manifest failed, a check doesn't hold on the whole machine, or less than --min was noticed;
+2 wrong profile; 3 Mayfly or the host failed.
+)";
+
+constexpr auto kAutoaddExamples = R"(Examples:
+  mayfly autoadd web.toml nginx               package, service, user, processes, ports, files in /etc
+  mayfly autoadd web.toml /srv/www net.ipv4.ip_forward eth0 http://localhost/
+  mayfly autoadd web.toml nginx --write       append to the profile what isn't there yet
+
+Exit code: 0 ok; 1 a manifest failed, or the machine has nothing of a name; 2 wrong profile; 3 Mayfly or the host failed.
+)";
+
+constexpr auto kImportGossExamples = R"(Examples:
+  mayfly import-goss goss.yaml
+  mayfly import-goss goss.yaml >> web.toml
+
+A profile can also take the file as it is: goss = "goss.yaml"
+
+Exit code: 0 ok; 2 something in the file has no counterpart, or it can't be read.
+)";
+
 /// CLI11's help, with a usage line that knows the `-- COMMAND` part.
 class HelpFormatter : public CLI::Formatter {
  public:
@@ -178,16 +214,17 @@ void add_test(CLI::App& app, CommandLine& line) {
 }
 
 void add_judges(CLI::App& app, CommandLine& line) {
-  const auto add = [&](const char* name, const char* what) {
+  const auto add = [&](const char* name, const char* what, const char* examples) {
     CLI::App* command = app.add_subcommand(name, what);
     command->add_option("PROFILE", line.judge.profiles, "the machines' TOML files")->type_name("FILE...")->required();
     command->add_option("--min", line.judge.least, "exit with 1 below this share, in per cent")
         ->type_name("PERCENT")
         ->check(CLI::Range(0U, 100U).description(""));
+    command->footer(examples);
     return command;
   };
-  add("coverage", "Tell which tasks, handlers and templates of a manifest run on no machine");
-  add("mutate", "Leave out one task of a manifest after the other, and see whether any check notices")
+  add("coverage", "Tell which tasks, handlers and templates of a manifest run on no machine", kCoverageExamples);
+  add("mutate", "Leave out one task of a manifest after the other, and see whether any check notices", kMutateExamples)
       ->add_option("-j,--jobs", line.judge.jobs, "how many converges at a time (default: 1)")
       ->type_name("N")
       ->check(CLI::Range(1U, 64U).description(""));
@@ -230,9 +267,11 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
   autoadd->add_option("PROFILE", line.autoadd.profile, "the machine's TOML file")->type_name("FILE")->required();
   autoadd->add_option("NAME", line.autoadd.names, "nginx, /srv/www, net.ipv4.ip_forward, eth0, http://localhost/")
       ->required();
-  autoadd->add_flag("--write", line.autoadd.write, "append them to the profile");
+  autoadd->add_flag("--write", line.autoadd.write, "append to the profile those that it hasn't yet");
+  autoadd->footer(kAutoaddExamples);
   CLI::App* import = app.add_subcommand("import-goss", "Print the checks of a Goss file as [[check]] tables");
   import->add_option("GOSS", line.goss, "goss.yaml")->type_name("FILE")->required();
+  import->footer(kImportGossExamples);
 
   add_image_commands(app, line.image);
   CLI::App* ps = app.add_subcommand("ps", "List the sessions and containers of this host");
@@ -319,6 +358,18 @@ int dispatch(const std::string& name, CommandLine& line) {
   return kExitOk;
 }
 
+/// The subcommand that the first word was meant to be; empty when it is one, or none is near.
+std::string meant_subcommand(const CLI::App& app, const std::vector<std::string>& arguments) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  const auto word = std::find_if(arguments.begin(), arguments.end(),
+                                 [](const std::string& argument) { return !argument.starts_with('-'); });
+  if (word == arguments.end() || std::find(names.begin(), names.end(), *word) != names.end()) return {};
+  return std::string(nearest(*word, std::vector<std::string_view>(names.begin(), names.end())));
+}
+
 int parse_and_dispatch(std::vector<std::string> arguments) {
   CommandLine line;
   // What follows `--` belongs to the container's command to the letter; CLI11 would take '[a,b]' apart.
@@ -340,12 +391,15 @@ int parse_and_dispatch(std::vector<std::string> arguments) {
   app.require_subcommand(0, 1);
 
   try {
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
-    app.parse(std::move(arguments));
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // as CLI11 wants them
   } catch (const CLI::Success& wanted) {
     return app.exit(wanted);  // --help, --version
   } catch (const CLI::ParseError& error) {
-    throw UsageError(error.what());
+    UsageError wrong(error.what());
+    if (const std::string meant = meant_subcommand(app, arguments); !meant.empty()) {
+      wrong.set_hint(fmt::format("did you mean '{}'?", meant));
+    }
+    throw wrong;
   }
   const auto chosen = app.get_subcommands();
   if (chosen.empty()) {

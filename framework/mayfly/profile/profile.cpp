@@ -96,7 +96,14 @@ void read_goss(Reader& reader, std::string_view name, const DocumentNode& node, 
   }
 }
 
-constexpr Schema<Profile, 17> kProfile{.title = "",
+// `ignore = [...]` at the top level is what it is in [idempotence].
+void read_ignore_of_idempotence(Reader& reader, std::string_view name, const DocumentNode& node, Profile& profile) {
+  DocumentNode table{.kind = DocumentNode::Kind::table, .place = node.place};
+  table.entries.push_back({std::string(name), node.place, node});
+  read_idempotence(reader, "idempotence", table, profile);
+}
+
+constexpr Schema<Profile, 18> kProfile{.title = "",
                                        .fields = {{{"image", read_image},
                                                    {"init", read_init},
                                                    {"limits", into_table<Profile, &Profile::limits, kLimits>},
@@ -113,6 +120,7 @@ constexpr Schema<Profile, 17> kProfile{.title = "",
                                                    {"goss", read_goss},
                                                    {"scenario", read_scenario},
                                                    {"idempotence", read_idempotence},
+                                                   {"ignore", read_ignore_of_idempotence},
                                                    {"matrix", read_matrix}}}};
 
 }  // namespace
