@@ -80,6 +80,13 @@ b</failure>
 )");
 }
 
+TEST(Junit, TakesTheTimeOnTheWallWhereItIsKnown) {
+  const JunitSuite suite{.name = "a", .cases = {{.name = "x", .duration = 250ms}}, .duration = 200ms};
+  EXPECT_THAT(render_junit({suite, suite}),
+              testing::AllOf(HasSubstr("skipped=\"0\" time=\"0.400\">\n  <testsuite name=\"a\" tests=\"1\""),
+                             HasSubstr("time=\"0.200\">\n    <testcase name=\"x\" classname=\"a\" time=\"0.250\"")));
+}
+
 TEST(Junit, IsReadBackByAnXmlParser) {
   test::require_program("xmllint");
   if (testing::Test::IsSkipped() || testing::Test::HasFatalFailure()) {
@@ -164,16 +171,13 @@ not ok 2 - web[a=1]: port 80 \#1
   ---
   message: "said \"no\""
   severity: fail
-  details:
-    - "  a"
-    - "b"
+  details: "  a\nb\n"
   ...
 not ok 3 - web[a=1]: converge
   ---
   message: "no"
   severity: error
-  output:
-    - "log"
+  output: "log\n"
   ...
 ok 4 - web[a=1]: verify # SKIP converge failed
 )");
@@ -192,6 +196,26 @@ TEST(Tap, IsReadByProve) {
   EXPECT_EQ(result.exit_code, 1) << "two tests have failed";
   EXPECT_THAT(result.out, HasSubstr("Failed tests:  2-3"));
   EXPECT_THAT(result.out, testing::Not(HasSubstr("Parse errors")));
+}
+
+TEST(Tap, IsReadByProveWhateverTheDetailsAre) {
+  test::require_program("prove");
+  if (testing::Test::IsSkipped() || testing::Test::HasFatalFailure()) return;
+  JunitSuite suite{.name = "web"};
+  for (const char* details : {"content: expected to contain 'x'\n    1 | y\n\n", "- a\n- b: c", "'it: is", "\"", "\\",
+                              "\\\"", "---", "...", "{}", "~", "|", ">", "a:", ": ", "#", "\t\r\n", "\x1b[1mx\x02"}) {
+    suite.cases.push_back({.name = details,
+                           .outcome = JunitCase::Outcome::failed,
+                           .message = details,
+                           .details = details,
+                           .out = details});
+  }
+  const TempDir directory;
+  write_file(directory.path() / "report.tap", render_tap({suite}));
+  const ProcessResult result = run_process({"prove", "--exec", "cat", directory.path() / "report.tap"});
+  EXPECT_THAT(result.out, testing::Not(HasSubstr("Parse errors"))) << render_tap({suite});
+  EXPECT_THAT(result.out, HasSubstr("Failed 17/17 subtests"));
+  EXPECT_EQ(result.err.find("YAMLish"), std::string::npos) << result.err;
 }
 
 }  // namespace

@@ -100,6 +100,10 @@ std::string render_junit(const std::vector<JunitSuite>& suites) {
       totals.add(test);
       all.add(test);
     }
+    if (suite.duration) {
+      all.duration += *suite.duration - totals.duration;
+      totals.duration = *suite.duration;
+    }
     content += render(suite, totals);
   }
   return fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites{}>\n{}</testsuites>\n", attributes(all),

@@ -35,6 +35,7 @@ struct JunitSuite {
   std::vector<JunitCase> cases{};
   std::vector<std::pair<std::string, std::string>> properties{};  ///< "mayfly_artifacts" -> a path
   std::optional<std::chrono::system_clock::time_point> started{};
+  std::optional<Milliseconds> duration{};  ///< default: the sum of the cases
 };
 
 /// Renders a report as the XML that CI systems read (the format of Ant's JUnit task, as Jenkins and GitLab know it):

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "mayfly/report/plain_text.h"
 
 namespace mayfly {
@@ -21,33 +19,28 @@ std::string description(std::string_view bytes) {
   return text;
 }
 
-/// A double-quoted scalar of YAML.
+/// A double-quoted scalar of YAML, on one line. Neither a list with an element for each line, of which prove(1) takes
+/// `- "word: ..."` for a table; nor a literal block, of which it takes none whose lines are indented differently.
 std::string yaml_string(std::string_view bytes) {
   std::string text = "\"";
   for (const char c : plain_text(bytes)) {
-    if (c == '"' || c == '\\') text += '\\';
-    text += c == '\n' || c == '\r' || c == '\t' ? ' ' : c;
+    if (c == '\n') {
+      text += "\\n";
+    } else if (c == '\r' || c == '\t') {
+      text += c == '\r' ? "\\r" : "\\t";
+    } else {
+      if (c == '"' || c == '\\') text += '\\';
+      text += c;
+    }
   }
   return text + '"';
-}
-
-/// A list with an element for each line, below a key that is indented by two. Not a literal block: prove(1) takes none
-/// whose lines are indented differently.
-std::string list_of_lines(std::string_view text) {
-  std::string list = "\n";
-  for (std::size_t start = 0; start < text.size();) {
-    const std::size_t end = std::min(text.find('\n', start), text.size());
-    list += fmt::format("    - {}\n", yaml_string(text.substr(start, end - start)));
-    start = end + 1;
-  }
-  return list;
 }
 
 std::string diagnosis(const JunitCase& test) {
   std::string text = fmt::format("  ---\n  message: {}\n  severity: {}\n", yaml_string(test.message),
                                  test.outcome == Outcome::error ? "error" : "fail");
-  if (!test.details.empty()) text += "  details:" + list_of_lines(test.details);
-  if (!test.out.empty()) text += "  output:" + list_of_lines(test.out);
+  if (!test.details.empty()) text += fmt::format("  details: {}\n", yaml_string(test.details));
+  if (!test.out.empty()) text += fmt::format("  output: {}\n", yaml_string(test.out));
   return text + "  ...\n";
 }
 

@@ -16,8 +16,7 @@ namespace mayfly {
 ///   ---
 ///   message: "listening: expected true, is false"
 ///   severity: fail
-///   details:
-///     - "listening: expected true, is false"
+///   details: "listening: expected true, is false\n"
 ///   ...
 /// ```
 [[nodiscard]] std::string render_tap(const std::vector<JunitSuite>& suites);
