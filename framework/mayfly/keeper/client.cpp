@@ -188,7 +188,14 @@ BuildScope KeeperClient::build_scope() {
       open_file(std::get<reply::BuildCgroup>(state_->ask(request::BuildCgroup{})).procs, O_WRONLY));
   BuildScope scope{.cgroup_procs = {procs->get()}};
   scope.own = [state = state_, procs](const std::filesystem::path& path) { state->expect_done(request::Own{path}); };
-  scope.disown = [state = state_](const std::filesystem::path& path) { state->expect_done(request::Disown{path}); };
+  scope.disown = [state = state_](const std::filesystem::path& path) {
+    try {
+      state->expect_done(request::Disown{path});
+    } catch (const Error&) {
+      // The session's end, on another thread perhaps, has removed all that was its own.
+      if (!state->closed) throw;
+    }
+  };
   scope.hold = [state = state_](const std::filesystem::path& entry, UniqueFd lease) {
     const std::lock_guard lock(state->leases_mutex);
     state->leases.insert_or_assign(entry, std::move(lease));
