@@ -168,6 +168,38 @@ TEST(Mismatches, OfAFileTellModeAndTheLinesNearby) {
                           "    1 | user www;\n    2 | workers 2;\n    3 | events {"));
 }
 
+TEST(Mismatches, DoNotQuoteAFileThatOthersMayNotRead) {
+  const Observation found{.values = {{"content", text("password=hunter2\n")}}, .withheld = {"content"}};
+  EXPECT_THAT(
+      mismatches_of("file = { path = '/etc/app', contains = 'user=' }", found),
+      ElementsAre("content: expected to contain 'user='; its text isn't shown, since not everybody may read it"));
+}
+
+TEST(Mismatches, MaskBeforeTheyCut) {
+  // The secret crosses the place where a line is cut, so that a mask would find a part of it no more.
+  const std::string secret = "correct horse battery";
+  const auto mask = [&](std::string_view shown) {
+    std::string masked(shown);
+    for (std::size_t at = 0; (at = masked.find(secret)) != std::string::npos;) masked.replace(at, secret.size(), "***");
+    return masked;
+  };
+  const auto masked_of = [&](const std::string& toml, const Observation& found) {
+    return mismatches(parse_profile("check = [{ " + toml + " }]", "x.toml", "/").checks.at(0), found, mask);
+  };
+  const std::string line = std::string(155, 'x') + secret;
+  EXPECT_THAT(masked_of("file = { path = '/f', contains = 'y' }", {.values = {{"content", line}}}),
+              ElementsAre(testing::Not(HasSubstr("corr"))));
+  EXPECT_THAT(
+      masked_of("command = { argv = ['a'], stdout = 'y' }", {.values = {{"stdout", std::string(190, 'x') + secret}}}),
+      ElementsAre(testing::Not(HasSubstr("corr"))));
+  EXPECT_THAT(masked_of("http = { url = 'http://x/', status = 200 }",
+                        {.values = {{"status", std::int64_t{500}}}, .quoted = {{"status", line}}}),
+              ElementsAre(testing::Not(HasSubstr("corr"))));
+  EXPECT_THAT(masked_of("port = { port = 80, addresses = ['y'] }",
+                        {.values = {{"addresses", std::vector<std::string>{secret}}}}),
+              ElementsAre(testing::Not(HasSubstr("corr"))));
+}
+
 TEST(Mismatches, OfAListNameEachMissingElement) {
   const Observation found{.values = {{"exists", true}, {"groups", std::vector<std::string>{"app", "adm"}}}};
   EXPECT_THAT(mismatches_of("user = { name = 'app', groups = ['adm', 'docker'] }", found),

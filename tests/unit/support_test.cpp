@@ -31,6 +31,11 @@ using testing::StrEq;
 
 constexpr Bytes kib(std::uint64_t count) { return Bytes{count * 1024}; }
 
+TEST(Printable, ShowsWhatWouldSteerATerminal) {
+  EXPECT_EQ(printable("gr\xC3\xBCn\t\x1b[31m\n\x7f\xff\xC2\x9b"), "gr\xC3\xBCn\t\\x1b[31m\\x0a\\x7f\\xff\\xc2\\x9b");
+  EXPECT_EQ(printable("a\nb\r\n", true), "a\nb\\x0d\n");
+}
+
 TEST(ParseBytes, ReadsBinaryAndDecimalUnits) {
   EXPECT_THAT(parse_bytes("4096"), Optional(Bytes{4096}));
   EXPECT_THAT(parse_bytes("7B"), Optional(Bytes{7}));

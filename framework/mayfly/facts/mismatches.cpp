@@ -15,10 +15,21 @@ bool is_long(const std::string& text) {
   return text.size() > 200 || std::count(text.begin(), text.end(), '\n') > (text.ends_with('\n') ? 1 : 0);
 }
 
-std::string line(const Attribute& attribute, const Expectation& expected, const Value& is, const std::string& note) {
+Value as_shown(const Value& value, const Shown& shown) {
+  if (!shown) return value;
+  if (const auto* text = std::get_if<std::string>(&value)) return shown(*text);
+  Value result = value;
+  if (auto* list = std::get_if<std::vector<std::string>>(&result)) {
+    for (std::string& element : *list) element = shown(element);
+  }
+  return result;
+}
+
+std::string line(const Attribute& attribute, const Expectation& expected, const Value& is, bool withheld) {
   std::string name(attribute.name);
   std::replace(name.begin(), name.end(), '_', ' ');
   std::string text = fmt::format("{}: expected {}", name, demand_text(expected, attribute.type));
+  if (withheld) return text + "; its text isn't shown, since not everybody may read it";
   const auto* content = std::get_if<std::string>(&is);
   if (attribute.type == ValueType::content && content != nullptr &&
       (attribute.name == "content" || is_long(*content))) {
@@ -26,12 +37,20 @@ std::string line(const Attribute& attribute, const Expectation& expected, const 
   } else {
     text += fmt::format(", is {}", value_text(is, attribute.type));
   }
-  return text + note;
+  return text;
+}
+
+std::string note_of(const std::string& attribute, const Observation& found, const Shown& shown) {
+  const auto note = found.notes.find(attribute);
+  const auto quoted = found.quoted.find(attribute);
+  std::string text = note == found.notes.end() ? std::string() : note->second;
+  if (quoted != found.quoted.end()) text += nearby_lines(shown ? shown(quoted->second) : quoted->second, "");
+  return text;
 }
 
 }  // namespace
 
-std::vector<std::string> mismatches(const Check& check, const Observation& found) {
+std::vector<std::string> mismatches(const Check& check, const Observation& found, const Shown& shown) {
   if (!found.trouble.empty()) return {found.trouble};
   const ResourceSpec& spec = spec_of(check.resource);
   std::vector<std::string> absent{fmt::format("there is no such {}", spec.noun)};
@@ -39,7 +58,6 @@ std::vector<std::string> mismatches(const Check& check, const Observation& found
   for (const Demand& demand : check.demands) {
     const Attribute& attribute = *spec.find(demand.attribute);
     const auto is = found.values.find(demand.attribute);
-    const auto note = found.notes.find(demand.attribute);
     if (is == found.values.end()) {
       // Of what isn't there one line says all.
       if (!found.present && lines.empty() && !spec.noun.empty()) return absent;
@@ -48,7 +66,9 @@ std::vector<std::string> mismatches(const Check& check, const Observation& found
     }
     for (const Expectation* failing : failing_parts(demand.expected, is->second, attribute.type)) {
       if (!found.present && !spec.noun.empty()) return absent;
-      lines.push_back(line(attribute, *failing, is->second, note == found.notes.end() ? std::string() : note->second));
+      lines.push_back(
+          line(attribute, *failing, as_shown(is->second, shown), found.withheld.contains(demand.attribute)) +
+          note_of(demand.attribute, found, shown));
     }
   }
   return lines;

@@ -106,6 +106,7 @@ Observation observe_file(const Target& target, const Check& check) {
   found.values["group"] = fact.group;
   found.values["size"] = static_cast<std::int64_t>(fact.status->size);
   if (demands(check, "content")) found.values["content"] = fact.content();
+  if ((fact.status->mode & S_IROTH) == 0) found.withheld.insert("content");
   if (demands(check, "sha256")) found.values["sha256"] = sha256_of(fact.content());
   if (check.resource == Resource::link) {
     found.values["target"] = fact.status->symlink_target;
@@ -211,7 +212,10 @@ Observation observe_http(const Target& target, const Check& check) {
   found.values["status"] = std::int64_t{fact.status};
   found.values["headers"] = fact.headers;
   found.values["body"] = fact.body;
-  found.notes["status"] = fact.body.empty() ? "" : "; its body begins with" + nearby_lines(fact.body, "");
+  if (!fact.body.empty()) {
+    found.notes["status"] = "; its body begins with";
+    found.quoted["status"] = fact.body;
+  }
   return found;
 }
 

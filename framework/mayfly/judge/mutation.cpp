@@ -13,6 +13,7 @@
 
 #include "mayfly/facts/check.h"
 #include "mayfly/judge/machines.h"
+#include "mayfly/provision/secrets.h"
 #include "mayfly/support/lines.h"
 
 namespace mayfly {
@@ -22,8 +23,12 @@ using Clock = std::chrono::steady_clock;
 
 /// The title of the first check that doesn't hold; empty when all do.
 std::string failing_check(const Container& machine, const Profile& profile) {
+  const SecretMask prepare = mask_of(profile.prepare);
+  const SecretMask provision = mask_of(profile.provision);
+  const CheckOptions options{.env = profile.env,
+                             .shown = [&](std::string_view text) { return prepare(provision(text)); }};
   for (const Check& check : profile.checks) {
-    const CheckResult result = evaluate(machine.target(), check, profile.env);
+    const CheckResult result = evaluate(machine.target(), check, options);
     if (!result.ok()) {
       return result.title;
     }

@@ -109,4 +109,16 @@ std::vector<PlannedStep> plan_steps(const Profile& profile, const StepSelection&
   return plan;
 }
 
+std::vector<ProvisionStep> provision_steps(const Profile& profile, const std::vector<PlannedStep>& plan) {
+  std::vector<ProvisionStep> all;
+  const auto add = [&](Step step, const std::vector<ProvisionStep>& steps) {
+    if (plan.at(static_cast<std::size_t>(step)).runs()) all.insert(all.end(), steps.begin(), steps.end());
+  };
+  add(Step::prepare, profile.prepare);
+  add(Step::converge, profile.provision);
+  add(Step::side_effect, profile.side_effect);
+  add(Step::cleanup, profile.cleanup);
+  return all;
+}
+
 }  // namespace mayfly

@@ -28,4 +28,7 @@ struct PlannedStep {
 /// whenever `create` does.
 [[nodiscard]] std::vector<PlannedStep> plan_steps(const Profile& profile, const StepSelection& selection = {});
 
+/// The `[[prepare]]`, `[[provision]]`, `[[side_effect]]` and `[[cleanup]]` steps of the profile that the plan runs.
+[[nodiscard]] std::vector<ProvisionStep> provision_steps(const Profile& profile, const std::vector<PlannedStep>& plan);
+
 }  // namespace mayfly

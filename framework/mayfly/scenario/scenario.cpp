@@ -12,6 +12,7 @@
 #include "mayfly/judge/idempotence.h"
 #include "mayfly/judge/prediction.h"
 #include "mayfly/provision/dependencies.h"
+#include "mayfly/provision/secrets.h"
 #include "mayfly/scenario/details.h"
 #include "mayfly/scenario/inspect.h"
 #include "mayfly/scenario/kept.h"
@@ -287,7 +288,8 @@ class Scenario {
   }
 
   void run_checks(StepReport& report) {
-    report_.checks = evaluate_all(machine().target(), profile_.checks, profile_.env);
+    const SecretMask mask = mask_of(provision_steps(resolved_, plan_));
+    report_.checks = evaluate_all(machine().target(), profile_.checks, {.env = profile_.env, .shown = mask});
     const auto held = std::count_if(report_.checks.begin(), report_.checks.end(), [](const auto& c) { return c.ok(); });
     report.detail = fmt::format("{} of {} checks hold", held, report_.checks.size());
     if (held != std::ssize(report_.checks)) throw Failure{};

@@ -16,26 +16,6 @@ std::string_view to_string(StateChange::Kind kind) {
   return kNames.at(static_cast<std::size_t>(kind));
 }
 
-/// Names and values are the container's: none of them may steer a terminal.
-std::string printable(std::string_view bytes) {
-  std::string text;
-  while (!bytes.empty()) {
-    const Utf8Character character = first_character(bytes);
-    const bool control = character.code < 0x20 || (character.code >= 0x7F && character.code < 0xA0);
-    if (character.length == 0 || (control && bytes[0] != '\t')) {
-      const std::size_t length = std::max<std::size_t>(character.length, 1);
-      for (const char byte : bytes.substr(0, length)) {
-        text += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
-      }
-      bytes.remove_prefix(length);
-    } else {
-      text += bytes.substr(0, character.length);
-      bytes.remove_prefix(character.length);
-    }
-  }
-  return text;
-}
-
 std::string render_aspect(const AspectChange& aspect, StateChange::Kind kind) {
   const auto or_none = [](const std::string& value) { return value.empty() ? "(none)" : value.c_str(); };
   if (aspect.before.empty() && aspect.after.empty()) {
@@ -55,6 +35,7 @@ std::string render_change(const StateChange& change) {
   if (!change.task.empty()) {
     line += fmt::format(" (by {})", change.task);
   }
+  // Names and values are the container's: none of them may steer a terminal.
   line = printable(line) + '\n';
   std::string_view diff = change.text_diff;
   while (!diff.empty()) {

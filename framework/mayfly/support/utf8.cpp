@@ -1,5 +1,8 @@
 #include "mayfly/support/utf8.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 
 namespace mayfly {
@@ -27,6 +30,24 @@ Utf8Character first_character(std::string_view bytes) {
   constexpr std::array<std::uint32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};
   const bool valid = code >= kSmallest[length] && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
   return valid ? Utf8Character{length, code} : Utf8Character{};
+}
+
+std::string printable(std::string_view bytes, bool keep_lines) {
+  std::string text;
+  while (!bytes.empty()) {
+    const Utf8Character character = first_character(bytes);
+    const bool control = character.code < 0x20 || (character.code >= 0x7F && character.code < 0xA0);
+    const bool kept = bytes[0] == '\t' || (keep_lines && bytes[0] == '\n');
+    const std::size_t length = std::max<std::size_t>(character.length, 1);
+    if (character.length == 0 || (control && !kept)) {
+      for (const char byte : bytes.substr(0, length))
+        text += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+    } else {
+      text += bytes.substr(0, length);
+    }
+    bytes.remove_prefix(length);
+  }
+  return text;
 }
 
 }  // namespace mayfly

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace mayfly {
@@ -13,5 +14,10 @@ struct Utf8Character {
 
 /// Decodes the first character. Overlong forms, surrogates and codes past U+10FFFF are invalid.
 [[nodiscard]] Utf8Character first_character(std::string_view bytes);
+
+/// Makes a container's bytes fit for a terminal: control characters other than tabs, and what is no UTF-8, are shown as
+/// `\x1b`.
+/// @param keep_lines leaves line breaks as they are
+[[nodiscard]] std::string printable(std::string_view bytes, bool keep_lines = false);
 
 }  // namespace mayfly
