@@ -199,7 +199,7 @@ TEST_F(Command, VerifyIgnoresWhatTheProfileGivesAReasonFor) {
                            "[idempotence]\nignore = [{ path = \"/etc/sta*\", reason = \"it is the time\" }]\n"),
               "--json", directory_.path() / "report.json"});
   EXPECT_EQ(result.exit_code, 0) << result.out;
-  EXPECT_THAT(result.out, HasSubstr("nothing changed"));
+  EXPECT_THAT(result.out, HasSubstr("  nothing changed (1 ignored)\n    ignored file /etc/stamp: it is the time\n"));
   EXPECT_THAT(read_file(directory_.path() / "report.json"), HasSubstr("\"reason\":\"it is the time\""));
 }
 
@@ -209,8 +209,84 @@ TEST_F(Command, VerifyKeepsTheMachineThatFailedToConverge) {
               "--keep=onfail"},
              {.stdin_text = "echo \"inside: $(cat /etc/made)\"\n"});
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.out, AllOf(HasSubstr("kept: this shell is inside more-1"), HasSubstr("inside: 1\n")));
+  EXPECT_THAT(result.out, MatchesRegex("(.|\n)*converge     failed (.|\n)*kept: this shell is inside more-1(.|\n)*"
+                                       "inside: 1\n(.|\n)*"))
+      << "what failed, and then the shell";
+  EXPECT_THAT(result.out, Not(MatchesRegex("(.|\n)*converge     failed (.|\n)*converge     failed (.|\n)*")));
   EXPECT_THAT(mayfly({"verify", profile_, "--keep=onfail"}).out, Not(HasSubstr("kept:")));
+}
+
+TEST_F(Command, VerifySaysWhichChecksFailedBeforeItOpensAShell) {
+  const ProcessResult result =
+      mayfly({"verify", profile_with("[[check]]\nport = 81\n"), "--keep=onfail"}, {.stdin_text = "echo inside\n"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out,
+              MatchesRegex("(.|\n)*listening: expected true, is false\n(.|\n)*kept: (.|\n)*inside\n(.|\n)*"));
+}
+
+/// A script that writes its secret into a file, and checks that find something else there.
+constexpr std::string_view kTellsItsSecret = R"(
+[[provision]]
+shell = { inline = "printf 'token=%s\\n\\033[2J\\n' \"$tok\" >/etc/token; chmod MODE /etc/token" }
+secrets = { tok = { env = "TOK" } }
+[[check]]
+file = { path = "/etc/token", contains = "token=zzz" }
+[[check]]
+command = { argv = ["cat", "/etc/token"], stdout = "is not tok-5678" }
+[[check]]
+command = { argv = ["sh", "-c", "cat /etc/token >&2; exit 3"], exit_code = 0 }
+)";
+
+TEST_F(Command, VerifyShowsNoSecretAndNoRawByteInChecksThatFail) {
+  const std::filesystem::path out = directory_.path();
+  const auto verify = [&](const std::string& mode) {
+    std::string profile(kTellsItsSecret);
+    profile.replace(profile.find("MODE"), 4, mode);
+    return mayfly({"verify", profile_with(profile), "--junit", out / "r.xml", "--json", out / "r.json", "--tap",
+                   out / "r.tap", "--artifacts", out / "artifacts"},
+                  {.env = {{"TOK", "tok-5678"}}});
+  };
+  const ProcessResult open = verify("0644");
+  EXPECT_EQ(open.exit_code, 1);
+  EXPECT_THAT(open.out, AllOf(HasSubstr("    1 | token=********\n"), HasSubstr("expected 'is not ********'"),
+                              HasSubstr("is 3: token=********"), HasSubstr("\\x1b[2J"), Not(HasSubstr("\x1b"))));
+  for (const std::string& text :
+       {open.out, open.err, read_file(out / "r.xml"), read_file(out / "r.json"), read_file(out / "r.tap")}) {
+    EXPECT_THAT(text, Not(HasSubstr("tok-5678")));
+  }
+  EXPECT_THAT(read_file(out / "r.tap"), HasSubstr("token=********"));
+  EXPECT_THAT(run_process({"prove", "--exec", "cat", out / "r.tap"}).out, Not(HasSubstr("Parse errors")));
+
+  const ProcessResult closed = verify("0600");
+  EXPECT_THAT(closed.out, HasSubstr("'token=zzz'; its text isn't shown, since not everybody may read it\n"));
+}
+
+TEST_F(Command, VerifySavesWhatExplainsAVerdict) {
+  const std::filesystem::path artifacts = directory_.path() / "artifacts";
+  const ProcessResult result =
+      mayfly({"verify", profile_with("provision = [{ shell = { inline = \"date +%s%N >/etc/stamp\" } }]\n"), "--also",
+              "reproducible", "--artifacts", artifacts});
+  EXPECT_EQ(result.exit_code, 1);
+  for (const char* step : {"idempotence", "reproducible"}) {
+    EXPECT_THAT(read_file(artifacts / step / "changes.txt"), HasSubstr("modified  file /etc/stamp: content"));
+    EXPECT_THAT(read_file(artifacts / step / "report.txt"), HasSubstr("/etc/stamp"));
+    EXPECT_TRUE(std::filesystem::exists(artifacts / step / "processes.txt")) << step;
+  }
+}
+
+TEST_F(Command, VerifySaysWhatARemarkIsAndWhatAConvergeHasChanged) {
+  mayfly::test::require_program("shellcheck");
+  if (IsSkipped() || HasFatalFailure()) return;
+  write_file(directory_.path() / "setup.sh", "#!/bin/sh\necho $HOME >/etc/made\n");
+  const std::string profile = profile_with("provision = [{ shell = \"setup.sh\" }]\n");
+  for (const char* outcome : {"ok", "cached"}) {
+    const ProcessResult result =
+        mayfly({"verify", profile, "--step", "converge", "--json", directory_.path() / "r.json"});
+    EXPECT_THAT(result.out, AllOf(HasSubstr(outcome), HasSubstr("1 remark\n    setup.sh:2")));
+    EXPECT_THAT(read_file(directory_.path() / "r.json"), HasSubstr("\"notes\":[\"setup.sh:2"));
+  }
+  EXPECT_THAT(mayfly({"verify", profile, "--fresh"}).out, HasSubstr("\n    added     file /etc/made\n"));
+  EXPECT_THAT(mayfly({"verify", profile, "--fresh", "--quiet"}).out, Not(HasSubstr("file /etc/made")));
 }
 
 TEST_F(Command, VerifyCleansUpAfterAFailure) {
@@ -246,11 +322,11 @@ matrix.env.ROLE = ["web", "db"]
                                 HasSubstr("\nPROFILE         CREATE  VERIFY  CHECKS "), HasSubstr("\nmore[ROLE=web]  "),
                                 HasSubstr("failed\nbox "), MatchesRegex("(.|\n)*\n2 of 3 verified in [0-9.]+m?s\n")));
   EXPECT_TRUE(std::filesystem::exists(out / "artifacts" / "more-ROLE-db-" / "processes.txt"));
-  EXPECT_THAT(read_file(out / "r.xml"), HasSubstr("<testsuite name=\"more[ROLE=db]\" tests=\"3\" failures=\"1\""));
+  EXPECT_THAT(read_file(out / "r.xml"), HasSubstr("<testsuite name=\"more[ROLE=db]\" tests=\"4\" failures=\"2\""));
   EXPECT_EQ(run_process({"xmllint", "--noout", out / "r.xml"}).exit_code, 0);
   EXPECT_EQ(run_process({"python3", "-m", "json.tool", out / "r.json"}).exit_code, 0);
   EXPECT_THAT(run_process({"prove", "--exec", "cat", out / "r.tap"}).out,
-              AllOf(HasSubstr("Failed 1/8 subtests"), Not(HasSubstr("Parse errors"))));
+              AllOf(HasSubstr("Failed 2/10 subtests"), Not(HasSubstr("Parse errors"))));
 }
 
 TEST_F(Command, VerifyDrawsOverItsLinesOnATerminalOnly) {
@@ -388,16 +464,26 @@ provision = [{ shell = { inline = "echo up; sleep 600" } }]
 matrix.env.ROLE = ["web", "db"]
 )");
   int up = 0;
-  const ProcessResult result = mayfly({"verify", "-j2", profile}, {.on_output = [&](bool, std::string_view piece) {
-                                        for (std::size_t at = piece.find("up\n"); at != std::string_view::npos;
-                                             at = piece.find("up\n", at + 1)) {
-                                          if (++up == 2) kill(list_sessions(paths_).at(0).owner_pid, SIGINT);
-                                        }
-                                      }});
+  const std::filesystem::path out = directory_.path();
+  const ProcessResult result = mayfly(
+      {"verify", "-j2", profile, "--junit", out / "r.xml", "--json", out / "r.json", "--tap", out / "r.tap"},
+      {.on_output = [&](bool, std::string_view piece) {
+        for (std::size_t at = piece.find("up\n"); at != std::string_view::npos; at = piece.find("up\n", at + 1)) {
+          if (++up == 2) kill(list_sessions(paths_).at(0).owner_pid, SIGINT);
+        }
+      }});
   EXPECT_EQ(up, 2);
   EXPECT_EQ(result.exit_code, 128 + SIGINT);
-  EXPECT_THAT(result.err, AllOf(HasSubstr("mayfly: interrupted; everything was removed\n"), Not(HasSubstr("error"))));
+  EXPECT_THAT(result.err,
+              AllOf(HasSubstr("mayfly: interrupted; everything was removed\n"), Not(HasSubstr("error")),
+                    HasSubstr("mayfly: more[ROLE=web]: interrupted in converge\n"),
+                    HasSubstr("mayfly: more[ROLE=db]: interrupted in converge\n"), Not(HasSubstr("warning"))));
   EXPECT_THAT(result.out, Not(HasSubstr("failed")));
+  EXPECT_THAT(read_file(out / "r.xml"), AllOf(HasSubstr("failures=\"0\" errors=\"2\""),
+                                              HasSubstr("<testcase name=\"lint\" classname=\"more[ROLE=web]\""),
+                                              HasSubstr("<error message=\"interrupted\"")));
+  EXPECT_THAT(read_file(out / "r.json"), StartsWith("{\"ok\":false"));
+  EXPECT_THAT(read_file(out / "r.tap"), HasSubstr("not ok 3 - more[ROLE=web]: converge"));
 }
 
 TEST_F(Command, GcRemovesWhatAKilledKeeperLeft) {

@@ -12,6 +12,7 @@
 #include "mayfly/cli/live_region.h"
 #include "mayfly/cli/scenario_text.h"
 #include "mayfly/cli/session_list.h"
+#include "mayfly/cli/verify_reports.h"
 #include "mayfly/cli/verify_view.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
@@ -174,6 +175,49 @@ TEST(App, RefusesAnUnknownWayToKeep) {
   EXPECT_THAT(run.err, HasSubstr("--keep 'sometimes' is none of always, onfail, never"));
 }
 
+TEST(App, RefusesReportsThatCanNotBeWrittenBeforeAnythingRuns) {
+  const TempDir directory;
+  write_file(directory.path() / "web.toml", "hostname = \"web\"\n");
+  write_file(directory.path() / "file", "");
+  for (const std::string option : {"--junit", "--json", "--tap"}) {
+    const AppRun run = mayfly({"verify", directory.path() / "web.toml", option, "/nonexistent/x.xml"});
+    EXPECT_EQ(run.code, 2);
+    EXPECT_THAT(run.err, HasSubstr(option + " '/nonexistent/x.xml' can't be written: No such file or directory\n"));
+    EXPECT_EQ(run.out, "");
+  }
+  const AppRun run = mayfly({"verify", directory.path() / "web.toml", "--artifacts", directory.path() / "file" / "x"});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_THAT(run.err, AllOf(HasSubstr("--artifacts '"), HasSubstr("can't be written: Not a directory")));
+}
+
+TEST(ReportFiles, AreLeftAloneByTheirTrial) {
+  const TempDir directory;
+  write_file(directory.path() / "old.xml", "old");
+  VerifyArguments arguments;
+  arguments.junit = directory.path() / "old.xml";
+  arguments.json = directory.path() / "new.json";
+  arguments.artifacts = directory.path() / "a" / "b";
+  require_writable_reports(arguments);
+  EXPECT_EQ(read_file(arguments.junit), "old");
+  EXPECT_FALSE(std::filesystem::exists(arguments.json));
+  EXPECT_FALSE(std::filesystem::exists(directory.path() / "a"));
+}
+
+TEST(App, TellsASecretThatIsNotSetWithItsPlace) {
+  const TempDir directory;
+  const std::string profile = directory.path() / "web.toml";
+  write_file(profile,
+             "[[provision]]\nshell = { inline = \"true\" }\nsecrets = { tok = { env = \"MAYFLY_NO_SUCH\" } }\n");
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"verify", profile}, {"run", profile, "--", "true"}, {"mutate", profile}}) {
+    const AppRun run = mayfly(command);
+    EXPECT_EQ(run.code, 2);
+    EXPECT_THAT(
+        run.err,
+        HasSubstr("web.toml:3:13: error: secret 'tok': the environment variable 'MAYFLY_NO_SUCH' is not set\n"));
+  }
+}
+
 TEST(App, RefusesNoJobs) { EXPECT_EQ(mayfly({"verify", "web.toml", "-j0"}).code, 2); }
 
 using Step = ScenarioStep;
@@ -208,6 +252,56 @@ TEST(StepLine, AddsTheEndOfTheOutputForThoseWhoHaveNotSeenIt) {
   EXPECT_THAT(render(step, Console(false)), Not(HasSubstr("line")));
   step.result->succeeded = true;  // what the machine tells against it stands in the error
   EXPECT_THAT(render(step, Console(false), true), Not(HasSubstr("line")));
+}
+
+TEST(StepLine, LeavesOutWhatWouldSteerTheTerminal) {
+  const StepReport step{.step = Step::converge, .outcome = kFailed, .error = "\x1b[2Jno\a"};
+  EXPECT_THAT(render(step, Console(false)), testing::EndsWith("\n  no\xEF\xBF\xBD"));
+}
+
+TEST(StepLine, AddsTheFirstNotes) {
+  StepReport step{.step = Step::lint, .detail = "shellcheck: no errors, 7 remarks"};
+  for (int i = 1; i <= 7; ++i) step.notes.push_back("setup.sh:" + std::to_string(i) + ": warning: x");
+  EXPECT_EQ(render(step, Console(false)),
+            "lint         ok           0ms  shellcheck: no errors, 7 remarks\n"
+            "    setup.sh:1: warning: x\n    setup.sh:2: warning: x\n    setup.sh:3: warning: x\n"
+            "    setup.sh:4: warning: x\n    setup.sh:5: warning: x\n    ... and 2 more; --json has all");
+}
+
+TEST(StepLine, AddsWhatHasChanged) {
+  StepReport step{.step = Step::converge};
+  step.changes.emplace();
+  for (int i = 10; i < 22; ++i) {
+    step.changes->changes.push_back({.resource = ResourceKind::file,
+                                     .name = "/etc/" + std::to_string(i),
+                                     .kind = StateChange::Kind::modified,
+                                     .aspects = {{.aspect = "content"}}});
+  }
+  step.changes->changes.push_back(
+      {.resource = ResourceKind::package, .name = "nginx", .kind = StateChange::Kind::added});
+  const std::string text = render(step, Console(false), false, true);
+  EXPECT_THAT(text, HasSubstr("0ms\n    added     package nginx\n    modified  file /etc/10\n"));
+  EXPECT_THAT(text, testing::EndsWith("\n    modified  file /etc/18\n    ... and 3 more; --json has all"));
+  EXPECT_THAT(render(step, Console(false)), Not(HasSubstr("nginx")));
+  step.step = Step::idempotence;  // its error tells it all
+  EXPECT_THAT(render(step, Console(false), false, true), Not(HasSubstr("nginx")));
+}
+
+TEST(FailedChecks, AreTheOnesThatDoNotHold) {
+  ScenarioReport report = report_of("web", {});
+  report.checks = {{.title = "a"}, {.title = "b", .mismatches = {"x\ny"}}};
+  EXPECT_EQ(render_failed_checks(report, Console(false)), "  failed  b\n          x\n          y");
+}
+
+TEST(InterruptedReport, IsAnErrorOfTheStepThatWasRunning) {
+  const ScenarioReport report = interrupted_report(report_of("web", {{.step = Step::create}}), Step::converge);
+  EXPECT_EQ(report.steps.size(), 2U);
+  EXPECT_TRUE(report.host_failed());
+  const JunitCase last = junit_suite(report).cases.at(1);
+  EXPECT_EQ(last.name, "converge");
+  EXPECT_EQ(last.outcome, JunitCase::Outcome::error);
+  EXPECT_EQ(last.message, "interrupted");
+  EXPECT_EQ(interrupted_report(report_of("db", {}), std::nullopt).steps.at(0).error, "interrupted before it began");
 }
 
 TEST(VerifySummary, ListsTheChecksAndNamesTheFailedSteps) {

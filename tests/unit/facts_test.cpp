@@ -188,16 +188,16 @@ TEST(Mismatches, MaskBeforeTheyCut) {
   };
   const std::string line = std::string(155, 'x') + secret;
   EXPECT_THAT(masked_of("file = { path = '/f', contains = 'y' }", {.values = {{"content", line}}}),
-              ElementsAre(testing::Not(HasSubstr("corr"))));
+              ElementsAre(testing::Not(testing::HasSubstr("corr"))));
   EXPECT_THAT(
       masked_of("command = { argv = ['a'], stdout = 'y' }", {.values = {{"stdout", std::string(190, 'x') + secret}}}),
-      ElementsAre(testing::Not(HasSubstr("corr"))));
+      ElementsAre(testing::Not(testing::HasSubstr("corr"))));
   EXPECT_THAT(masked_of("http = { url = 'http://x/', status = 200 }",
                         {.values = {{"status", std::int64_t{500}}}, .quoted = {{"status", line}}}),
-              ElementsAre(testing::Not(HasSubstr("corr"))));
+              ElementsAre(testing::Not(testing::HasSubstr("corr"))));
   EXPECT_THAT(masked_of("port = { port = 80, addresses = ['y'] }",
                         {.values = {{"addresses", std::vector<std::string>{secret}}}}),
-              ElementsAre(testing::Not(HasSubstr("corr"))));
+              ElementsAre(testing::Not(testing::HasSubstr("corr"))));
 }
 
 TEST(Mismatches, OfAListNameEachMissingElement) {

@@ -149,6 +149,20 @@ TEST(PlanSteps, LetsTheCommandGoBeforeTheProfile) {
   EXPECT_EQ(why_not(profile, Step::lint, {.skip = {Step::verify}}), "the profile skips it");
 }
 
+TEST(PlanSteps, KnowsWhichManifestsRun) {
+  const Profile profile = parse(kFull);
+  const auto scripts = [&](const StepSelection& selection) {
+    std::string all;
+    for (const ProvisionStep& step : provision_steps(profile, plan_steps(profile, selection))) {
+      all += std::get<ShellStep>(step.action).inline_script;
+    }
+    return all;
+  };
+  EXPECT_EQ(scripts({}), "abcd");
+  EXPECT_EQ(scripts({.steps = {Step::converge}}), "ab");
+  EXPECT_EQ(scripts({.steps = {Step::lint}}), "");
+}
+
 TEST(PlanSteps, DoesNothingToAMachineThatIsNotMade) {
   EXPECT_THAT(run_by(parse(kFull), {.skip = {Step::create}}), ElementsAre(Step::lint));
   EXPECT_EQ(why_not(parse(kFull), Step::verify, {.skip = {Step::create}}), "there is no machine");
@@ -165,14 +179,38 @@ ScenarioReport failed_report() {
   return report;
 }
 
-TEST(ScenarioJunit, HasACaseForEachCheckInPlaceOfTheVerifyStep) {
+TEST(ScenarioJunit, HasACaseForEachStepAndCheck) {
   const JunitSuite suite = junit_suite(failed_report());
-  EXPECT_THAT(suite.cases, ElementsAre(Field(&JunitCase::name, "create"), Field(&JunitCase::name, "idempotence"),
-                                       Field(&JunitCase::name, "service nginx: running"),
-                                       Field(&JunitCase::name, "port 80: listening")));
+  EXPECT_THAT(suite.cases,
+              ElementsAre(Field(&JunitCase::name, "create"), Field(&JunitCase::name, "idempotence"),
+                          Field(&JunitCase::name, "verify"), Field(&JunitCase::name, "service nginx: running"),
+                          Field(&JunitCase::name, "port 80: listening")));
   EXPECT_EQ(suite.cases.at(1).outcome, JunitCase::Outcome::skipped);
-  EXPECT_EQ(suite.cases.at(3).outcome, JunitCase::Outcome::failed);
-  EXPECT_EQ(suite.cases.at(3).message, "listening: expected true, is false");
+  EXPECT_EQ(suite.cases.at(2).message, "1 of 2 checks hold");
+  EXPECT_EQ(suite.cases.at(4).outcome, JunitCase::Outcome::failed);
+  EXPECT_EQ(suite.cases.at(4).message, "listening: expected true, is false");
+}
+
+TEST(ScenarioJunit, TimesAddUpToThatOfAllSteps) {
+  ScenarioReport report = failed_report();
+  report.steps.at(3).duration = Milliseconds(500);
+  report.checks.at(0).duration = Milliseconds(20);
+  report.checks.at(1).duration = Milliseconds(30);
+  const JunitSuite suite = junit_suite(report);
+  EXPECT_EQ(suite.cases.at(2).duration, Milliseconds(450)) << "what isn't a check's own";
+  EXPECT_EQ(suite.cases.at(4).duration, Milliseconds(30));
+  EXPECT_THAT(render_junit({suite}), HasSubstr(R"(failures="2" errors="0" skipped="1" time="1.700" timestamp)"));
+  report.checks.at(0).duration = report.checks.at(1).duration = Milliseconds(480);  // they waited side by side
+  EXPECT_EQ(junit_suite(report).cases.at(2).duration, Milliseconds(0));
+  EXPECT_THAT(render_junit({junit_suite(report)}), testing::Not(HasSubstr("1.701"))) << "time on the wall";
+  EXPECT_EQ(junit_suite(report).duration, Milliseconds(1700));
+}
+
+TEST(ScenarioJunit, AddsNotesToTheOutput) {
+  ScenarioReport report = failed_report();
+  report.steps.at(0).notes = {"site.yml:3: warning: x"};
+  EXPECT_EQ(junit_suite(report).cases.at(0).out, "site.yml:3: warning: x\n");
+  EXPECT_THAT(render_json({report}), HasSubstr(R"("notes":["site.yml:3: warning: x"])"));
 }
 
 TEST(ScenarioJunit, TellsAHostFailureFromTheMachines) {
@@ -207,7 +245,9 @@ TEST(ScenarioJson, HoldsStepsTasksChangesAndChecks) {
                               R"(","status":"changed","where":"site.yml:3"})"));
   EXPECT_THAT(json, HasSubstr(R"("changes":[{"kind":"added","resource":"package","name":"nginx"}])"));
   EXPECT_THAT(json, HasSubstr(R"("reason":"a log")"));
-  EXPECT_THAT(json, HasSubstr(R"({"title":"port 80: listening","ok":false,"mismatches":["listening: expected true)"));
+  EXPECT_THAT(
+      json,
+      HasSubstr(R"({"title":"port 80: listening","ok":false,"seconds":0E0,"mismatches":["listening: expected true)"));
   EXPECT_THAT(json, HasSubstr(R"({"step":"idempotence","outcome":"skipped","detail":"left out"})"));
 }
 

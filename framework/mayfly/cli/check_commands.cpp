@@ -37,6 +37,7 @@ std::size_t without_known(std::vector<Check>& checks, const Profile& profile) {
 
 int autoadd_command(const AutoaddArguments& arguments, const Console& console) {
   const Profile profile = load_named_profile(arguments.profile);
+  require_secrets({profile}, {.steps = {ScenarioStep::converge}});
   std::vector<Check> checks;
   bool all_found = true;
   SessionGuard guard;

@@ -8,8 +8,8 @@
 
 namespace mayfly {
 
-SessionGuard::SessionGuard(std::function<void()> on_interrupt)
-    : on_interrupt_(std::move(on_interrupt)), guard_([this] { close_all(); }) {}
+SessionGuard::SessionGuard(std::function<void()> on_interrupt, std::function<void()> farewell)
+    : on_interrupt_(std::move(on_interrupt)), guard_([this] { close_all(); }, std::move(farewell)) {}
 
 SessionGuard::OpenSession::OpenSession(SessionGuard& guard, SessionOptions options)
     : owner(guard), session(std::make_unique<Session>(std::move(options))) {

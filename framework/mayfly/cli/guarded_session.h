@@ -18,7 +18,9 @@ namespace mayfly {
 class SessionGuard {
  public:
   /// @param on_interrupt called before the sessions are closed
-  explicit SessionGuard(std::function<void()> on_interrupt = [] {});
+  /// @param farewell called after that, before the process ends
+  explicit SessionGuard(
+      std::function<void()> on_interrupt = [] {}, std::function<void()> farewell = [] {});
 
   /// Opens a session and runs `work(session)`. Any thread.
   /// @throws what the session and the work throw; an error once interrupted() means nothing

@@ -58,7 +58,7 @@ void on_signal(int signal) noexcept {
 
 struct InterruptGuard::State {
   UniqueFd read_end, write_end;
-  std::function<void()> tear_down;
+  std::function<void()> tear_down, farewell;
   std::array<struct sigaction, kSignals.size()> previous{};
   std::thread watcher;
   std::mutex mutex;
@@ -86,17 +86,24 @@ struct InterruptGuard::State {
       log(LogLevel::error, error.what());
     }
     wait_for_unwinding();
+    try {
+      farewell();
+    } catch (const std::exception& error) {
+      log(LogLevel::error, error.what());
+    }
     log(LogLevel::info, "interrupted; everything was removed");
     _exit(128 + signal);
   }
 };
 
-InterruptGuard::InterruptGuard(std::function<void()> tear_down) : state_(std::make_unique<State>()) {
+InterruptGuard::InterruptGuard(std::function<void()> tear_down, std::function<void()> farewell)
+    : state_(std::make_unique<State>()) {
   int ends[2] = {-1, -1};
   if (pipe2(ends, O_CLOEXEC) != 0) throw SystemError("create a pipe");
   state_->read_end = UniqueFd(ends[0]);
   state_->write_end = UniqueFd(ends[1]);
   state_->tear_down = std::move(tear_down);
+  state_->farewell = std::move(farewell);
   g_write_end = ends[1];
   g_first_signal = 0;
   state_->watcher = std::thread([state = state_.get()] { state->watch(); });

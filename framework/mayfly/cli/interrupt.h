@@ -13,7 +13,10 @@ namespace mayfly {
 /// in a process, since signal handlers are the process's.
 class InterruptGuard {
  public:
-  explicit InterruptGuard(std::function<void()> tear_down);
+  /// @param farewell called after `tear_down`, when what was interrupted has unwound or is stuck; before the process
+  /// ends
+  explicit InterruptGuard(
+      std::function<void()> tear_down, std::function<void()> farewell = [] {});
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;
   ~InterruptGuard();

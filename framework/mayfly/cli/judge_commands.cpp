@@ -17,7 +17,9 @@ namespace {
 
 std::vector<Profile> expanded(const std::vector<std::filesystem::path>& files) {
   std::vector<Profile> all;
-  for (const Profile& profile : load_profiles(files)) {
+  const std::vector<Profile> profiles = load_profiles(files);
+  require_secrets(profiles, {.steps = {ScenarioStep::converge}});
+  for (const Profile& profile : profiles) {
     std::vector<Profile> cells = expand_matrix(profile);
     std::move(cells.begin(), cells.end(), std::back_inserter(all));
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "mayfly/profile/profile.h"
+#include "mayfly/scenario/plan.h"
 #include "mayfly/support/error.h"
 
 namespace mayfly {
@@ -20,5 +21,10 @@ class ProfilesError : public Error {
 /// All of them, or all that is wrong with them.
 /// @throws ProfilesError, or what load_named_profile() throws when just one is wrong
 [[nodiscard]] std::vector<Profile> load_profiles(const std::vector<std::filesystem::path>& files);
+
+/// Reads the secrets of all steps that will run, for their errors: they are told, with their places, before anything
+/// runs.
+/// @throws ProfileError, ProfilesError
+void require_secrets(const std::vector<Profile>& profiles, const StepSelection& selection = {});
 
 }  // namespace mayfly

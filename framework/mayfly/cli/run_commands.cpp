@@ -26,6 +26,7 @@ Container start(Session& session, const Profile& profile, bool provision) {
 
 int run_attached_in(const RunArguments& arguments, const ExecOptions& options) {
   const Profile profile = load_named_profile(arguments.profile);
+  if (arguments.provision) require_secrets({profile}, {.steps = {ScenarioStep::converge}});
   SessionGuard guard;
   try {
     const int code = guard.use({}, [&](Session& session) {

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "mayfly/cli/live_region.h"
+#include "mayfly/report/plain_text.h"
 
 namespace mayfly {
 namespace {
@@ -13,6 +14,8 @@ namespace {
 using Outcome = StepReport::Outcome;
 
 constexpr std::size_t kOutputLines = 20;
+constexpr std::size_t kMostNotes = 5;
+constexpr std::size_t kMostChanges = 10;
 
 std::string word(Outcome outcome, const Console& console) {
   switch (outcome) {
@@ -43,6 +46,38 @@ std::string last_lines(std::string text, std::size_t count) {
   std::size_t start = text.size();
   for (; count > 0 && start != std::string::npos && start > 0; --count) start = text.rfind('\n', start - 1);
   return start == std::string::npos || start == 0 ? text : text.substr(start + 1);
+}
+
+std::string more(std::size_t count, std::size_t most) {
+  return count > most ? fmt::format("\n    ... and {} more; --json has all", count - most) : "";
+}
+
+std::string notes_of(const StepReport& step) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(step.notes.size(), kMostNotes); ++i) {
+    text += indented(plain_text(step.notes[i]), "    ");
+  }
+  return text + more(step.notes.size(), kMostNotes);
+}
+
+/// Without their aspects and diffs. Most are files, so these come last.
+std::string changes_of(const StepReport& step) {
+  const bool judges = step.step == ScenarioStep::idempotence || is_optional(step.step);
+  if (judges || step.outcome != Outcome::ok || !step.changes) return {};
+  StateDiff brief;
+  for (const bool files : {false, true}) {
+    for (const StateChange& change : step.changes->changes) {
+      if ((change.resource == ResourceKind::file) != files || brief.changes.size() == kMostChanges) continue;
+      brief.changes.push_back({.resource = change.resource, .name = change.name, .kind = change.kind});
+    }
+  }
+  return indented(mayfly::render(brief), "    ") + more(step.changes->changes.size(), kMostChanges);
+}
+
+std::string text_of(const CheckResult& check, const Console& console) {
+  std::string text = fmt::format("  {} {}", word(check.ok() ? Outcome::ok : Outcome::failed, console), check.title);
+  for (const std::string& mismatch : check.mismatches) text += indented(mismatch, "          ");
+  return text;
 }
 
 /// A cell of the summary: its text as it is measured, and as it is shown.
@@ -122,17 +157,28 @@ std::string aligned(const std::vector<std::vector<Cell>>& rows, const Console& c
 
 }  // namespace
 
-std::string render(const StepReport& step, const Console& console, bool with_output) {
+std::string render(const StepReport& step, const Console& console, bool with_output, bool with_changes) {
   const bool timed = step.outcome == Outcome::ok || step.outcome == Outcome::failed;
   std::string line = fmt::format("{:<12} {} {:>8}  {}", to_string(step.step), word(step.outcome, console),
                                  timed ? to_string(step.duration) : "", step.detail);
   line.erase(line.find_last_not_of(' ') + 1);
-  line += indented(step.error, "  ");
+  // What containers and tools have said must not steer the terminal.
+  line += indented(plain_text(step.error), "  ");
+  line += notes_of(step);
+  if (with_changes) line += changes_of(step);
   // Where the tool went well, and the machine speaks against it, its output explains nothing.
   if (with_output && step.outcome == Outcome::failed && step.result && !step.result->succeeded) {
-    line += indented(last_lines(step.result->output, kOutputLines), console.paint(Style::dim, "    | "));
+    line += indented(last_lines(plain_text(step.result->output), kOutputLines), console.paint(Style::dim, "    | "));
   }
   return line;
+}
+
+std::string render_failed_checks(const ScenarioReport& report, const Console& console) {
+  std::string text;
+  for (const CheckResult& check : report.checks) {
+    if (!check.ok()) text += (text.empty() ? "" : "\n") + text_of(check, console);
+  }
+  return text;
 }
 
 std::string render_summary(const ScenarioReport& report, const Console& console) {
@@ -141,11 +187,7 @@ std::string render_summary(const ScenarioReport& report, const Console& console)
     const auto held = std::count_if(report.checks.begin(), report.checks.end(), [](const auto& c) { return c.ok(); });
     text += fmt::format("checks: {} of {} hold\n", held, report.checks.size());
   }
-  for (const CheckResult& check : report.checks) {
-    text += fmt::format("  {} {}", word(check.ok() ? Outcome::ok : Outcome::failed, console), check.title);
-    for (const std::string& mismatch : check.mismatches) text += indented(mismatch, "          ");
-    text += '\n';
-  }
+  for (const CheckResult& check : report.checks) text += text_of(check, console) + '\n';
   std::string failed;
   for (const StepReport& step : report.steps) {
     if (step.outcome == Outcome::failed)

@@ -8,9 +8,15 @@
 
 namespace mayfly {
 
-/// `converge     ok      24.3s  5 ok, 3 changed`, and the error below it.
+/// `converge     ok      24.3s  5 ok, 3 changed`; below it the error, the first notes, and what has changed.
 /// @param with_output adds the end of a failed tool's output, for those who haven't seen it
-[[nodiscard]] std::string render(const StepReport& step, const Console& console, bool with_output = false);
+/// @param with_changes adds the first things that a step has changed which doesn't judge: packages, units and the like
+/// before files
+[[nodiscard]] std::string render(const StepReport& step, const Console& console, bool with_output = false,
+                                 bool with_changes = false);
+
+/// The checks that don't hold, with what is different below each; empty when all hold. No line end at the end.
+[[nodiscard]] std::string render_failed_checks(const ScenarioReport& report, const Console& console);
 
 /// A line for each check, with what is different below it, and the verdict:
 /// ```

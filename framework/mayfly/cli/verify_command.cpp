@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <exception>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <thread>
 
 #include "mayfly/cli/commands.h"
@@ -14,12 +16,12 @@
 #include "mayfly/cli/guarded_session.h"
 #include "mayfly/cli/load_profiles.h"
 #include "mayfly/cli/scenario_text.h"
+#include "mayfly/cli/verify_reports.h"
 #include "mayfly/cli/verify_view.h"
 #include "mayfly/report/artifacts.h"
-#include "mayfly/report/tap.h"
 #include "mayfly/scenario/matrix.h"
 #include "mayfly/scenario/scenario.h"
-#include "mayfly/support/file_io.h"
+#include "mayfly/support/log.h"
 
 namespace mayfly {
 namespace {
@@ -54,6 +56,7 @@ VerifyViewOptions view_options(const VerifyArguments& arguments, const std::vect
                             .parallel = jobs > 1,
                             .live = is_capable_terminal(isatty(STDOUT_FILENO) != 0, std::getenv("TERM")),
                             .output = !arguments.quiet,
+                            .changes = !arguments.quiet,
                             .passed = !arguments.quiet || profiles.size() == 1,
                             .columns = terminal_columns(std::getenv("COLUMNS"), STDOUT_FILENO)};
   for (const Profile& profile : profiles) options.names.push_back(profile.name);
@@ -68,9 +71,10 @@ class Verification {
         jobs_(jobs_for(arguments, profiles_.size())),
         reports_(profiles_.size()),
         failures_(profiles_.size()),
+        so_far_(profiles_.size()),
         view_(view_options(arguments, profiles_, jobs_), console),
         console_(console),
-        guard_([this] { view_.pause(); }) {}
+        guard_([this] { view_.pause(); }, [this] { report_interrupted(); }) {}
 
   /// All reports, in the order of the profiles.
   const std::vector<ScenarioReport>& run() {
@@ -93,7 +97,43 @@ class Verification {
     return reports_;
   }
 
+  /// A signal that comes meanwhile waits until they are written.
+  void write_all_reports() {
+    const std::lock_guard lock(mutex_);
+    written_ = true;
+    write_reports(arguments_, reports_);
+  }
+
  private:
+  /// What is known of a run that goes on, for the reports of an interrupted one.
+  struct SoFar {
+    ScenarioReport report{};
+    std::optional<ScenarioStep> running{};
+    bool ended = false;
+  };
+
+  template <typename Note>
+  void note(std::size_t i, Note what) {
+    const std::lock_guard lock(mutex_);
+    what(so_far_[i]);
+  }
+
+  void report_interrupted() {
+    const std::lock_guard lock(mutex_);
+    if (written_) return;
+    std::vector<ScenarioReport> reports;
+    for (std::size_t i = 0; i < profiles_.size(); ++i) {
+      SoFar& run = so_far_[i];
+      run.report.name = profiles_[i].name;
+      run.report.file = profiles_[i].file;
+      reports.push_back(run.ended ? run.report : interrupted_report(run.report, run.running));
+      if (!run.ended)
+        log(LogLevel::info, fmt::format("{}: {}{}", run.report.name, reports.back().steps.back().error,
+                                        run.running ? fmt::format(" in {}", to_string(*run.running)) : ""));
+    }
+    write_reports(arguments_, reports);
+  }
+
   void run_one(std::size_t i) noexcept {
     try {
       if (guard_.interrupted()) return;
@@ -102,6 +142,7 @@ class Verification {
       options.progress = [this, i](std::string_view line) { view_.progress(i, line); };
       options.provision_output = [this, i](std::string_view line) { view_.output(i, line); };
       view_.run_begins(i);
+      note(i, [](SoFar& run) { run.report.started = std::chrono::system_clock::now(); });
       reports_[i] = guard_.use(std::move(options), [&](Session& session) { return take_through(session, i); });
       if (!guard_.interrupted()) view_.run_ends(i, reports_[i]);
     } catch (...) {
@@ -116,22 +157,42 @@ class Verification {
       options.artifacts =
           profiles_.size() == 1 ? arguments_.artifacts : artifact_directory(arguments_.artifacts, profile.name);
     }
-    options.on_start = [this, i](ScenarioStep step) { view_.step_begins(i, step); };
+    options.on_start = [this, i](ScenarioStep step) {
+      note(i, [&](SoFar& run) { run.running = step; });
+      view_.step_begins(i, step);
+    };
     options.on_step = [this, i](const StepReport& step) {
       if (guard_.interrupted()) throw Error("interrupted");
+      note(i, [&](SoFar& run) {
+        run.report.steps.push_back(step);
+        run.running.reset();
+      });
       view_.step_ends(i, step);
     };
+    options.on_checks = [this, i](const std::vector<CheckResult>& checks) {
+      if (guard_.interrupted()) throw Error("interrupted");
+      note(i, [&](SoFar& run) { run.report.checks = checks; });
+    };
     if (arguments_.keep != KeepMachine::never) {
-      options.before_destroy = [this](const Container& container, bool failed) { keep(container, failed); };
+      options.before_destroy = [this, i](const Container& container, const ScenarioReport& so_far, bool failed) {
+        keep(i, container, so_far, failed);
+      };
     }
     ScenarioReport report = run_scenario(session, profile, options);
+    if (!guard_.interrupted()) {
+      note(i, [&](SoFar& run) {
+        run.report = report;
+        run.ended = true;
+      });
+    }
     session.close();
     return report;
   }
 
-  void keep(const Container& container, bool failed) {
-    if (arguments_.keep == KeepMachine::on_failure && !failed) return;
+  void keep(std::size_t i, const Container& container, const ScenarioReport& so_far, bool failed) {
+    if ((arguments_.keep == KeepMachine::on_failure && !failed) || guard_.interrupted()) return;
     view_.pause();
+    view_.tell_failed(i, so_far);
     console_.line(fmt::format("kept: this shell is inside {}; the container goes when you leave it", container.name()));
     ExecOptions shell;
     if (const char* term = std::getenv("TERM")) shell.env.emplace("TERM", term);
@@ -145,31 +206,28 @@ class Verification {
   std::atomic<std::size_t> next_{0};
   std::vector<ScenarioReport> reports_;
   std::vector<std::exception_ptr> failures_;
+  std::mutex mutex_;  ///< of the next two, and of writing reports
+  std::vector<SoFar> so_far_;
+  bool written_ = false;
   VerifyView view_;
   const Console& console_;
   SessionGuard guard_;
 };
 
-void write_reports(const VerifyArguments& arguments, const std::vector<ScenarioReport>& reports) {
-  std::vector<JunitSuite> suites;
-  suites.reserve(reports.size());
-  for (const ScenarioReport& report : reports) suites.push_back(junit_suite(report));
-  if (!arguments.junit.empty()) write_file(arguments.junit, render_junit(suites));
-  if (!arguments.tap.empty()) write_file(arguments.tap, render_tap(suites));
-  if (!arguments.json.empty()) write_file(arguments.json, render_json(reports));
-}
-
 }  // namespace
 
 int verify_command(const VerifyArguments& arguments, const Console& console) {
   const auto start = std::chrono::steady_clock::now();
-  Verification verification(arguments, console, expand(load_profiles(arguments.profiles)));
+  const std::vector<Profile> profiles = load_profiles(arguments.profiles);
+  require_writable_reports(arguments);
+  require_secrets(profiles, arguments.selection);
+  Verification verification(arguments, console, expand(profiles));
   const std::vector<ScenarioReport>& reports = verification.run();
   if (reports.size() > 1) {
     const auto took = std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - start);
     console.line("\n" + render_table(reports, took, console));
   }
-  write_reports(arguments, reports);
+  verification.write_all_reports();
   if (std::any_of(reports.begin(), reports.end(), [](const auto& r) { return r.host_failed(); })) return kExitError;
   return std::all_of(reports.begin(), reports.end(), [](const auto& r) { return r.ok(); }) ? kExitOk : kExitFailed;
 }

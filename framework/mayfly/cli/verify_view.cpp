@@ -98,7 +98,21 @@ void VerifyView::step_ends(std::size_t run, const StepReport& step) {
   runs_.at(run).running.reset();
   // Whoever follows the output on standard error has seen it.
   const bool seen = options_.output && !options_.live;
-  if (step.configured) tell(run, render(step, console_, !seen));
+  Run& of = runs_.at(run);
+  ++of.ended;
+  if (step.configured && of.told != step.step) tell(run, render(step, console_, !seen, options_.changes));
+}
+
+void VerifyView::tell_failed(std::size_t run, const ScenarioReport& so_far) {
+  const std::lock_guard lock(mutex_);
+  Run& of = runs_.at(run);
+  if (so_far.steps.size() > of.ended) {
+    of.told = so_far.steps.back().step;
+    tell(run, render(so_far.steps.back(), console_, !options_.output || options_.live));
+  }
+  if (const std::string checks = render_failed_checks(so_far, console_); !checks.empty()) tell(run, checks);
+  const std::string held_back = std::exchange(of.held_back, {});
+  if (!held_back.empty()) draw(held_back);
 }
 
 void VerifyView::run_ends(std::size_t run, const ScenarioReport& report) {

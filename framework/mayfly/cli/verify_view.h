@@ -36,6 +36,7 @@ struct VerifyViewOptions {
   bool parallel = false;           ///< several at a time: each run's lines come whole, when it has ended
   bool live = false;               ///< standard output is a terminal
   bool output = true;              ///< show the tools' output and progress
+  bool changes = true;             ///< show what converges change
   bool passed = true;              ///< show the steps of what passes, too
   std::size_t columns = 80;
 };
@@ -54,6 +55,9 @@ class VerifyView {
   void progress(std::size_t run, std::string_view line);  ///< of Mayfly
   void step_ends(std::size_t run, const StepReport& step);
   void run_ends(std::size_t run, const ScenarioReport& report);
+  /// Says what has failed, before somebody looks into the machine: the last step, unless step_ends() has told it, and
+  /// checks.
+  void tell_failed(std::size_t run, const ScenarioReport& so_far);
   /// Takes the lines that change off the terminal, and leaves it to others.
   void pause();
   void resume();
@@ -62,7 +66,9 @@ class VerifyView {
   struct Run {
     std::optional<RunningStep> running{};
     std::chrono::steady_clock::time_point since{};
-    std::string held_back{};  ///< lines for when it has ended
+    std::optional<ScenarioStep> told{};  ///< a step that tell_failed() has told before its end
+    std::size_t ended{};                 ///< steps
+    std::string held_back{};             ///< lines for when it has ended
     bool done = false;
   };
   void tell(std::size_t run, const std::string& line);

@@ -16,7 +16,7 @@ StateDiff compare(const MachineState& first, const MachineState& second, const P
 
 Container converged(Session& session, const Profile& profile, const StartOptions& options) {
   Container machine = start_prepared(session, profile, options);
-  (void)machine.converge();
+  (void)converge_or_save(machine, options);
   return machine;
 }
 
@@ -26,9 +26,13 @@ ComparisonReport check_reproducible(Session& session, const Profile& profile, co
   const Container first = converged(session, profile, options);
   const MachineState first_state = first.capture_state();
   const Container second = converged(session, profile, options);
-  return {.first = fmt::format("{}, converged first", profile.name),
-          .second = fmt::format("{}, converged second", profile.name),
-          .differences = compare(first_state, second.capture_state(), profile)};
+  ComparisonReport report{.first = fmt::format("{}, converged first", profile.name),
+                          .second = fmt::format("{}, converged second", profile.name),
+                          .differences = compare(first_state, second.capture_state(), profile)};
+  if (!report.equal()) {
+    save_artifacts(second, options);
+  }
+  return report;
 }
 
 UpgradeReport check_upgrade(Session& session, const Profile& from, const Profile& to, const StartOptions& options) {
@@ -39,16 +43,19 @@ UpgradeReport check_upgrade(Session& session, const Profile& from, const Profile
   const Container fresh = converged(session, to, options);
   const Container machine = converged(session, from, options);
   const MachineState old_state = machine.capture_state();
-  (void)machine.converge({.steps = to.provision});
+  (void)converge_or_save(machine, options, {.steps = to.provision});
   UpgradeReport report{.upgraded = {.first = fmt::format("{}, fresh", to.name),
                                     .second = fmt::format("{} after {}", to.name, from.name),
                                     .differences = compare(fresh.capture_state(), machine.capture_state(), to)}};
-  (void)machine.converge({.steps = from.provision});
+  (void)converge_or_save(machine, options, {.steps = from.provision});
   mask_secrets(report.upgraded.differences, from.provision);
   report.downgraded = {.first = fmt::format("{}, fresh", from.name),
                        .second = fmt::format("{} after {}", from.name, to.name),
                        .differences = compare(old_state, machine.capture_state(), from)};
   mask_secrets(report.downgraded.differences, to.provision);
+  if (!report.equal()) {
+    save_artifacts(machine, options);
+  }
   return report;
 }
 

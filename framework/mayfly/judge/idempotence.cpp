@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <future>
 
+#include "mayfly/judge/machines.h"
+
 namespace mayfly {
 namespace {
 
@@ -125,14 +127,17 @@ IdempotenceReport check_idempotence(Session& session, const Profile& profile, co
   const Container machine = session.start(profile, options);
   // The control's time is at least as long as the converges'.
   const Control at_rest = control.get();
-  IdempotenceReport report{.boot = profile.idempotence.boot, .second = machine.converge()};
+  IdempotenceReport report{.boot = profile.idempotence.boot, .second = converge_or_save(machine, options)};
   if (report.boot != IdempotenceBoot::fresh) {
-    report.third = machine.converge();
+    report.third = converge_or_save(machine, options);
   }
   const StateDiff noise = at_rest.noise();
   take_away(noise, report.second.changes);
   if (report.third) {
     take_away(noise, report.third->changes);
+  }
+  if (!report.idempotent()) {
+    save_artifacts(machine, options);
   }
   return report;
 }

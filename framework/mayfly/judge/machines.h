@@ -13,4 +13,22 @@ namespace mayfly {
   return machine;
 }
 
+/// Saves what explains a verdict against a machine, where the caller wants it.
+inline void save_artifacts(const Container& machine, const StartOptions& options) {
+  if (!options.artifacts_on_failure.empty()) {
+    machine.save_artifacts(options.artifacts_on_failure);
+  }
+}
+
+/// Converges, and saves what explains that it couldn't.
+inline Convergence converge_or_save(const Container& machine, const StartOptions& options,
+                                    const ConvergeOptions& how = {}) {
+  try {
+    return machine.converge(how);
+  } catch (const Error&) {
+    save_artifacts(machine, options);
+    throw;
+  }
+}
+
 }  // namespace mayfly

@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <set>
+#include <string>
+#include <vector>
 
 #include "mayfly/provision/inspection.h"
 #include "mayfly/provision/provision.h"
@@ -13,7 +15,8 @@ namespace {
 
 struct Tally {
   std::set<std::string> tools, missing;
-  std::size_t errors = 0, others = 0;
+  std::size_t errors = 0;
+  std::vector<std::string> others{};
   std::string text{};  ///< the errors, by step
 
   void add(const ProvisionStep& step, const Inspection& inspection) {
@@ -22,7 +25,7 @@ struct Tally {
     std::string found;
     for (const Finding& finding : inspection.findings) {
       if (finding.severity != Finding::Severity::error) {
-        ++others;
+        others.push_back(to_string(finding));
         continue;
       }
       ++errors;
@@ -61,7 +64,8 @@ void inspect_manifests(const Profile& profile, StepReport& report) {
   }
   report.detail = fmt::format("{}: {}", fmt::join(tally.tools, ", "),
                               tally.errors > 0 ? counted(tally.errors, "error") : "no errors");
-  if (tally.others > 0) report.detail += fmt::format(", {}", counted(tally.others, "remark"));
+  if (!tally.others.empty()) report.detail += fmt::format(", {}", counted(tally.others.size(), "remark"));
+  report.notes = tally.others;
   if (!tally.missing.empty()) report.detail += fmt::format(" (not installed here: {})", fmt::join(tally.missing, ", "));
   if (!tally.text.empty()) {
     report.outcome = StepReport::Outcome::failed;

@@ -6,7 +6,7 @@
 namespace mayfly {
 
 /// Reads all manifests of the profile for errors of syntax and style, and writes what was found into the report: it
-/// fails with errors, and counts the rest. A tool that isn't there is named.
+/// fails with errors, and notes the rest. A tool that isn't there is named.
 void inspect_manifests(const Profile& profile, StepReport& report);
 
 }  // namespace mayfly

@@ -23,7 +23,7 @@ namespace json = boost::json;
 using Path = std::filesystem::path;
 
 /// Raised when the same inputs can give another verdict.
-constexpr std::string_view kFormat = "kept-verdict 1";
+constexpr std::string_view kFormat = "kept-verdict 2";
 
 constexpr std::array kTools{
     "sh",           "bash",   "dash",        "ksh",         "ruby", "shellcheck", "ansible-playbook",
@@ -175,6 +175,7 @@ std::optional<StepReport> find_kept(const Path& file, ScenarioStep step) {
     StepReport report{.step = step, .outcome = StepReport::Outcome::cached};
     report.detail =
         fmt::format("{} (found {:%Y-%m-%d %H:%M})", std::string(document.at("detail").as_string()), fmt::localtime(at));
+    for (const json::value& note : document.at("notes").as_array()) report.notes.emplace_back(note.as_string());
     if (const json::value* convergence = document.as_object().if_contains("convergence")) {
       Convergence kept = convergence_from_json(std::string(convergence->as_string()));
       report.result = std::move(kept.reported);
@@ -192,6 +193,8 @@ void keep(const Path& file, const StepReport& report) {
   try {
     json::object document{{"at", std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())},
                           {"detail", report.detail}};
+    json::array& notes = document["notes"].emplace_array();
+    for (const std::string& note : report.notes) notes.emplace_back(note);
     if (report.result && report.changes) {
       document["convergence"] = to_json(Convergence{.reported = *report.result, .changes = *report.changes});
     }

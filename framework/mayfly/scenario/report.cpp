@@ -1,6 +1,8 @@
 #include "mayfly/scenario/report.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace mayfly {
 namespace {
@@ -25,12 +27,13 @@ JunitCase junit_case(const StepReport& step) {
       test.details = step.error;
       break;
   }
-  if (step.outcome == Outcome::failed && step.result) test.out = step.result->output;
+  for (const std::string& note : step.notes) test.out += note + '\n';
+  if (step.outcome == Outcome::failed && step.result) test.out += step.result->output;
   return test;
 }
 
 JunitCase junit_case(const CheckResult& check) {
-  JunitCase test{.name = check.title};
+  JunitCase test{.name = check.title, .duration = check.duration};
   if (check.ok()) return test;
   test.outcome = JunitCase::Outcome::failed;
   test.message = check.mismatches.front();
@@ -60,12 +63,20 @@ const StepReport* ScenarioReport::find(ScenarioStep step) const {
 }
 
 JunitSuite junit_suite(const ScenarioReport& report) {
-  JunitSuite suite{.name = report.name, .started = report.started};
+  JunitSuite suite{.name = report.name, .started = report.started, .duration = report.duration()};
   for (const StepReport& step : report.steps) {
-    const bool told_by_checks = step.step == ScenarioStep::verify && step.error.empty() && !report.checks.empty();
-    if (!told_by_checks && step.configured) suite.cases.push_back(junit_case(step));
-    if (step.step != ScenarioStep::verify) continue;
-    for (const CheckResult& check : report.checks) suite.cases.push_back(junit_case(check));
+    if (!step.configured) continue;
+    JunitCase of_step = junit_case(step);
+    std::vector<JunitCase> of_checks;
+    if (step.step == ScenarioStep::verify) {
+      for (const CheckResult& check : report.checks) {
+        // Those that wait do so side by side.
+        of_step.duration = std::max(of_step.duration - check.duration, Milliseconds(0));
+        of_checks.push_back(junit_case(check));
+      }
+    }
+    suite.cases.push_back(std::move(of_step));
+    std::move(of_checks.begin(), of_checks.end(), std::back_inserter(suite.cases));
   }
   return suite;
 }

@@ -28,6 +28,9 @@ struct StepReport {
   Milliseconds duration{0};
   std::string detail{};  ///< one line: "8 ok, 0 changed"; why it was skipped
   std::string error{};   ///< the whole text of a failure
+  /// What is worth knowing though it fails nothing, a line each: remarks of linters with file and line, changes that a
+  /// profile's rule ignores with its reason.
+  std::vector<std::string> notes{};
   bool by_host = false;  ///< it failed for a cause that isn't the machine's own: no such image, no privileges
   /// What the tools said, of prepare, converge, idempotence, side_effect and cleanup.
   std::optional<ConvergeResult> result{};
@@ -49,16 +52,19 @@ struct ScenarioReport {
   [[nodiscard]] const StepReport* find(ScenarioStep step) const;
 };
 
-/// A case for each step that was configured, and in place of `verify` one for each check; for JUnit and TAP.
+/// A case for each step that was configured, and after `verify` one for each check; for JUnit and TAP. What a check has
+/// taken is its own time, `verify` has the rest; the suite's is that of all steps.
 [[nodiscard]] JunitSuite junit_suite(const ScenarioReport& report);
 
 /// Everything as JSON, for programs:
 /// ```
 /// {"ok": false, "profiles": [{"name": "web[suite=trixie]", "file": "/home/me/web.toml", "ok": false, "seconds": 12.1,
 ///   "steps": [{"step": "converge", "outcome": "ok", "seconds": 7.5, "detail": "2 ok, 4 changed",
+///              "notes": ["site.yml:3: warning: ..."],
 ///              "tasks": [{"name": "install nginx", "status": "changed", "where": "site.yml:3", "seconds": 4.1}, ...],
 ///              "changes": [{"kind": "added", "resource": "package", "name": "nginx"}, ...]}, ...],
-///   "checks": [{"title": "port 80: listening", "ok": false, "mismatches": ["listening: expected true, is false"]}]}]}
+///   "checks": [{"title": "port 80: listening", "ok": false, "seconds": 0.01, "mismatches": ["listening: expected true,
+///   is false"]}]}]}
 /// ```
 [[nodiscard]] std::string render_json(const std::vector<ScenarioReport>& reports);
 

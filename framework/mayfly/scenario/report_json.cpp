@@ -79,6 +79,11 @@ json::object object_of(const StepReport& step) {
   if (!step.detail.empty()) object["detail"] = plain_text(step.detail);
   if (!step.error.empty()) object["error"] = plain_text(step.error);
   if (step.by_host) object["by_host"] = true;
+  if (!step.notes.empty()) {
+    json::array notes;
+    for (const std::string& note : step.notes) notes.emplace_back(plain_text(note));
+    object["notes"] = std::move(notes);
+  }
   if (step.result) {
     json::array tasks;
     for (const TaskResult& task : step.result->tasks) tasks.push_back(object_of(task));
@@ -104,7 +109,10 @@ json::object object_of(const ScenarioReport& report) {
   for (const CheckResult& check : report.checks) {
     json::array mismatches;
     for (const std::string& mismatch : check.mismatches) mismatches.emplace_back(plain_text(mismatch));
-    checks.push_back({{"title", plain_text(check.title)}, {"ok", check.ok()}, {"mismatches", std::move(mismatches)}});
+    checks.push_back({{"title", plain_text(check.title)},
+                      {"ok", check.ok()},
+                      {"seconds", seconds(check.duration)},
+                      {"mismatches", std::move(mismatches)}});
   }
   return {{"name", plain_text(report.name)},
           {"file", plain_text(report.file.string())},

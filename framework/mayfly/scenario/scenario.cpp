@@ -16,6 +16,9 @@
 #include "mayfly/scenario/details.h"
 #include "mayfly/scenario/inspect.h"
 #include "mayfly/scenario/kept.h"
+#include "mayfly/support/file_io.h"
+#include "mayfly/support/log.h"
+#include "mayfly/support/utf8.h"
 
 namespace mayfly {
 namespace {
@@ -31,6 +34,18 @@ struct Failure {
 
 /// A container that has stopped for a reason which isn't known yet.
 bool lacks_a_reason(const StoppedError& error) { return error.message() == "container has stopped"; }
+
+bool judges(Step step) { return step == Step::idempotence || is_optional(step); }
+
+/// "2 tasks predicted; check mode told no lie". A task may have told several, and some are no task's.
+std::string told_by(const PredictionReport& verdict) {
+  const auto counted = [](std::size_t count, std::string_view what) {
+    return fmt::format("{} {}{}", count == 0 ? "no" : fmt::format("{}", count), what, count > 1 ? "s" : "");
+  };
+  const std::size_t tasks = verdict.predicted.tasks.size();
+  return fmt::format("{} task{} predicted; check mode told {}", tasks, tasks == 1 ? "" : "s",
+                     counted(verdict.lies.size(), "lie"));
+}
 
 /// Writes the failure that is being handled into the report.
 /// @return whether it told why the machine had stopped
@@ -105,10 +120,30 @@ class Scenario {
     current_.duration = std::chrono::duration_cast<Milliseconds>(Clock::now() - since_);
     // A machine that isn't idempotent can still be right.
     const Step step = current_.step;
-    const bool judges = step == Step::idempotence || is_optional(step) || step == Step::verify;
-    const bool blocks = !judges && step != Step::cleanup;
+    const bool blocks = !judges(step) && step != Step::verify && step != Step::cleanup;
     if (current_.outcome == Outcome::failed && blocks && !failed_) failed_ = step;
+    if (current_.outcome == Outcome::failed && judges(step)) save_verdict();
     add(std::exchange(current_, {}));
+  }
+
+  [[nodiscard]] std::filesystem::path artifacts_of(Step step) const {
+    if (options_.artifacts.empty() || !judges(step)) return options_.artifacts;
+    return options_.artifacts / to_string(step);
+  }
+
+  /// Beside the logs of the machine that was judged.
+  void save_verdict() const {
+    const std::filesystem::path directory = artifacts_of(current_.step);
+    if (directory.empty()) return;
+    try {
+      std::filesystem::create_directories(directory);
+      write_file(directory / "report.txt", fmt::format("{}\n{}\n", current_.detail, current_.error));
+      if (current_.changes && !current_.changes->empty()) {
+        write_file(directory / "changes.txt", render(*current_.changes, current_.changes->changes.size()));
+      }
+    } catch (const std::exception& error) {
+      log(LogLevel::warning, fmt::format("save artifacts in '{}' (best effort): {}", directory.string(), error.what()));
+    }
   }
 
   void run(Step step) {
@@ -156,6 +191,20 @@ class Scenario {
     current_.detail = convergence.tools_tell
                           ? fmt::format("{}; {}", describe(convergence.reported), describe(convergence.changes))
                           : describe(convergence.changes);
+    tell_ignored(convergence.changes);
+  }
+
+  /// Of steps that judge: what the profile's own rules have left out.
+  void tell_ignored(const StateDiff& diff) {
+    if (!judges(current_.step)) return;
+    const auto& rules = profile_.idempotence.ignore;
+    for (const auto& [change, reason] : diff.ignored) {
+      const auto is_its = [&, &why = reason](const IgnoreSetting& rule) { return rule.reason == why; };
+      if (std::none_of(rules.begin(), rules.end(), is_its)) continue;
+      current_.notes.push_back(
+          printable(fmt::format("ignored {} {}: {}", to_string(change.resource), change.name, reason)));
+    }
+    if (!current_.notes.empty()) current_.detail += fmt::format(" ({} ignored)", current_.notes.size());
   }
 
   void work(StepReport& report) {
@@ -192,11 +241,21 @@ class Scenario {
 
   [[nodiscard]] StartOptions start_options(std::function<void(std::string_view)> on_phase = {}) {
     StartOptions options{
-        .artifacts_on_failure = options_.artifacts, .fresh = options_.fresh, .on_phase = std::move(on_phase)};
-    if (options_.before_destroy) {
-      options.on_failure = [this](const Container& container) { options_.before_destroy(container, true); };
-    }
+        .artifacts_on_failure = artifacts_of(current_.step), .fresh = options_.fresh, .on_phase = std::move(on_phase)};
+    if (options_.before_destroy) options.on_failure = [this](const Container& container) { show_failed(container); };
     return options;
+  }
+
+  /// While the failure is being handled: it is told before somebody looks into the machine.
+  void show_failed(const Container& container) {
+    const auto from = Clock::now();
+    ScenarioReport so_far = report_;
+    StepReport step = current_;
+    step.duration = std::chrono::duration_cast<Milliseconds>(from - since_);
+    static_cast<void>(take_failure(step));
+    so_far.steps.push_back(std::move(step));
+    options_.before_destroy(container, so_far, true);
+    since_ += Clock::now() - from;
   }
 
   /// The clean clone that is checked.
@@ -255,15 +314,14 @@ class Scenario {
     }
     const PredictionReport verdict = check_prediction(session_, profile_, false, start_options());
     tell(verdict.actual);
-    const auto tasks = verdict.predicted.tasks.size();
-    current_.detail =
-        fmt::format("{} task{} predicted, {} not as predicted", tasks, tasks == 1 ? "" : "s", verdict.lies.size());
+    current_.detail = told_by(verdict);
     if (!verdict.truthful()) throw Failure{explain(verdict)};
   }
 
   void judge(const ComparisonReport& verdict) {
     current_.changes = verdict.differences;
     current_.detail = verdict.equal() ? "both machines are the same" : describe(verdict.differences);
+    tell_ignored(verdict.differences);
     if (!verdict.equal()) throw Failure{explain(verdict)};
   }
 
@@ -290,6 +348,7 @@ class Scenario {
   void run_checks(StepReport& report) {
     const SecretMask mask = mask_of(provision_steps(resolved_, plan_));
     report_.checks = evaluate_all(machine().target(), profile_.checks, {.env = profile_.env, .shown = mask});
+    options_.on_checks(report_.checks);
     const auto held = std::count_if(report_.checks.begin(), report_.checks.end(), [](const auto& c) { return c.ok(); });
     report.detail = fmt::format("{} of {} checks hold", held, report_.checks.size());
     if (held != std::ssize(report_.checks)) throw Failure{};
@@ -301,7 +360,7 @@ class Scenario {
     const std::string stopped = container_->why_stopped();
     const bool failed = !report_.ok() || !stopped.empty();
     if (failed && !options_.artifacts.empty()) container_->save_artifacts(options_.artifacts);
-    if (options_.before_destroy) options_.before_destroy(*container_, failed);
+    if (options_.before_destroy) options_.before_destroy(*container_, report_, failed);
     since_ = Clock::now();
     container_->teardown();
     // A machine that ends by itself is no good, whatever the checks have said.

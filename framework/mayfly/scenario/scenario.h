@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <vector>
 
 #include "mayfly/scenario/plan.h"
 #include "mayfly/scenario/report.h"
@@ -12,14 +13,17 @@ namespace mayfly {
 struct ScenarioOptions {
   StepSelection selection{};
   bool fresh = false;  ///< converge anew even if the store has the converged machine
-  /// Where to save the container's logs when a step fails; empty: nowhere.
+  /// Where to save the container's logs when a step fails; empty: nowhere. What explains a step that judges goes into a
+  /// directory of its name: the logs of its machine, `report.txt`, and all that changed as `changes.txt`.
   std::filesystem::path artifacts{};
   // What they throw ends the scenario.
   std::function<void(ScenarioStep)> on_start = [](ScenarioStep) {};
   std::function<void(const StepReport&)> on_step = [](const StepReport&) {};
-  /// Called with the machine that the checks looked at, or that failed to converge, before it is destroyed. When it is
-  /// set, there is always a machine.
-  std::function<void(const Container&, bool failed)> before_destroy{};
+  std::function<void(const std::vector<CheckResult>&)> on_checks = [](const std::vector<CheckResult>&) {};
+  /// Called with the machine that the checks looked at, or that failed to converge, before it is destroyed; and with
+  /// what is known until then, the step that has just failed included. When it is set, there is always a machine. Its
+  /// time is no step's.
+  std::function<void(const Container&, const ScenarioReport& so_far, bool failed)> before_destroy{};
 };
 
 /// Takes the profile's machine through the steps of plan_steps(). The profile's matrix isn't looked at: see
