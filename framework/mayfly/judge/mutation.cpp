@@ -21,12 +21,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+CheckOptions check_options(const Profile& profile) {
+  return {.env = profile.env,
+          .shown = [prepare = mask_of(profile.prepare), provision = mask_of(profile.provision)](std::string_view text) {
+            return prepare(provision(text));
+          }};
+}
+
 /// The title of the first check that doesn't hold; empty when all do.
 std::string failing_check(const Container& machine, const Profile& profile) {
-  const SecretMask prepare = mask_of(profile.prepare);
-  const SecretMask provision = mask_of(profile.provision);
-  const CheckOptions options{.env = profile.env,
-                             .shown = [&](std::string_view text) { return prepare(provision(text)); }};
+  const CheckOptions options = check_options(profile);
   for (const Check& check : profile.checks) {
     const CheckResult result = evaluate(machine.target(), check, options);
     if (!result.ok()) {
@@ -122,7 +126,7 @@ std::vector<CheckResult> failing_checks(Session& session, const Profile& profile
     throw error;
   }
   const Container machine = session.start(profile, options);
-  std::vector<CheckResult> results = evaluate_all(machine.target(), profile.checks, profile.env);
+  std::vector<CheckResult> results = evaluate_all(machine.target(), profile.checks, check_options(profile));
   std::erase_if(results, [](const CheckResult& result) { return result.ok(); });
   return results;
 }
