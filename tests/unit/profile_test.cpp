@@ -570,6 +570,7 @@ file:
       contain-elements: [one, {have-prefix: "[tw"}, {match-regexp: "o$"}]
       have-len: 7
   /etc/y:
+    exists: true
     contents: []
 )",
                                                "goss.yaml");
@@ -579,7 +580,7 @@ command = { argv = ["sh", "-c", "id"], exit_code = 0, stdout = { and = [{ contai
 [[check]]
 file = { path = "/etc/x", content = { and = [{ matches = "^one$" }, { matches = "^\\[tw" }, { matches = "o$" }, { length = 7 }] } }
 [[check]]
-file = "/etc/y"
+file = { path = "/etc/y", exists = true }
 )")
                                          .checks));
 }
