@@ -162,9 +162,9 @@ std::string render(const StepReport& step, const Console& console, bool with_out
   std::string line = fmt::format("{:<12} {} {:>8}  {}", to_string(step.step), word(step.outcome, console),
                                  timed ? to_string(step.duration) : "", step.detail);
   line.erase(line.find_last_not_of(' ') + 1);
+  line += notes_of(step);
   // What containers and tools have said must not steer the terminal.
   line += indented(plain_text(step.error), "  ");
-  line += notes_of(step);
   if (with_changes) line += changes_of(step);
   // Where the tool went well, and the machine speaks against it, its output explains nothing.
   if (with_output && step.outcome == Outcome::failed && step.result && !step.result->succeeded) {

@@ -8,7 +8,7 @@
 
 namespace mayfly {
 
-/// `converge     ok      24.3s  5 ok, 3 changed`; below it the error, the first notes, and what has changed.
+/// `converge     ok      24.3s  5 ok, 3 changed`; below it the first notes, the error, and what has changed.
 /// @param with_output adds the end of a failed tool's output, for those who haven't seen it
 /// @param with_changes adds the first things that a step has changed which doesn't judge: packages, units and the like
 /// before files
