@@ -186,18 +186,19 @@ TEST(Mismatches, MaskBeforeTheyCut) {
   const auto masked_of = [&](const std::string& toml, const Observation& found) {
     return mismatches(parse_profile("check = [{ " + toml + " }]", "x.toml", "/").checks.at(0), found, mask);
   };
+  const auto is_masked = testing::AllOf(testing::Each(testing::Not(testing::HasSubstr("corr"))),
+                                        testing::Contains(testing::HasSubstr("***")));
   const std::string line = std::string(155, 'x') + secret;
-  EXPECT_THAT(masked_of("file = { path = '/f', contains = 'y' }", {.values = {{"content", line}}}),
-              ElementsAre(testing::Not(testing::HasSubstr("corr"))));
+  EXPECT_THAT(masked_of("file = { path = '/f', contains = 'zz' }", {.values = {{"content", line}}}), is_masked);
   EXPECT_THAT(
-      masked_of("command = { argv = ['a'], stdout = 'y' }", {.values = {{"stdout", std::string(190, 'x') + secret}}}),
-      ElementsAre(testing::Not(testing::HasSubstr("corr"))));
+      masked_of("command = { argv = ['a'], stdout = 'zz' }", {.values = {{"stdout", std::string(190, 'x') + secret}}}),
+      is_masked);
   EXPECT_THAT(masked_of("http = { url = 'http://x/', status = 200 }",
                         {.values = {{"status", std::int64_t{500}}}, .quoted = {{"status", line}}}),
-              ElementsAre(testing::Not(testing::HasSubstr("corr"))));
-  EXPECT_THAT(masked_of("port = { port = 80, addresses = ['y'] }",
+              is_masked);
+  EXPECT_THAT(masked_of("port = { number = 80, addresses = ['zz'] }",
                         {.values = {{"addresses", std::vector<std::string>{secret}}}}),
-              ElementsAre(testing::Not(testing::HasSubstr("corr"))));
+              is_masked);
 }
 
 TEST(Mismatches, OfAListNameEachMissingElement) {
