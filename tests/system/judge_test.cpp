@@ -417,7 +417,7 @@ TEST_F(Judge, MutantsProveNothingWhereACheckDoesNotHold) {
   profile.checks = parse_profile("check = [{ file = '/etc/x' }, { port = 81 }]", "checks", "/").checks;
   const MutationReport report = mutate(*session_, profile, {.start = fresh()});
   EXPECT_THAT(report.mutants, IsEmpty());
-  EXPECT_THAT(render(report), AllOf(HasSubstr("  port 81/tcp: listening\n    listening: expected true, is false"),
+  EXPECT_THAT(render(report), AllOf(HasSubstr("  port 81: listening\n    listening: expected true, is false"),
                                     Not(HasSubstr("/etc/x")), Not(HasSubstr("%"))));
 }
 
@@ -465,7 +465,7 @@ TEST_F(Judge, WhatACheckModeDidBeforeItFailedIsTold) {
   EXPECT_EQ(report.lies.front().kind, PredictionReport::Lie::Kind::acted);
   EXPECT_THAT(report.lies.front().changes, ElementsAre(Named("/etc/asked")));
   EXPECT_THAT(explain(report), testing::StartsWith("check mode itself changed the machine:\n"
-                                                   "  added     file /etc/asked"));
+                                                   "added     file /etc/asked"));
 }
 
 TEST_F(Judge, AScriptHasNoCheckMode) {
