@@ -10,7 +10,7 @@
 namespace mayfly {
 namespace {
 /// Raised when the same inputs start to give another layer.
-constexpr std::string_view kLayerFormat = "converge-layer 4";
+constexpr std::string_view kLayerFormat = "converge-layer 5";
 }  // namespace
 
 std::string converge_key(const Profile& profile, const Image& image, const InitChoice& init) {
