@@ -280,9 +280,8 @@ TEST_F(Command, VerifySaysWhatARemarkIsAndWhatAConvergeHasChanged) {
   write_file(directory_.path() / "setup.sh", "#!/bin/sh\necho $HOME >/etc/made\n");
   const std::string profile = profile_with("provision = [{ shell = \"setup.sh\" }]\n");
   for (const char* outcome : {"ok", "cached"}) {
-    const ProcessResult result =
-        mayfly({"verify", profile, "--step", "converge", "--json", directory_.path() / "r.json"});
-    EXPECT_THAT(result.out, AllOf(HasSubstr(outcome), HasSubstr("1 remark\n    setup.sh:2")));
+    const ProcessResult result = mayfly({"verify", profile, "--step", "lint", "--json", directory_.path() / "r.json"});
+    EXPECT_THAT(result.out, AllOf(HasSubstr(outcome), HasSubstr(", 1 remark"), HasSubstr("\n    setup.sh:2:6: ")));
     EXPECT_THAT(read_file(directory_.path() / "r.json"), HasSubstr("\"notes\":[\"setup.sh:2"));
   }
   EXPECT_THAT(mayfly({"verify", profile, "--fresh"}).out, HasSubstr("\n    added     file /etc/made\n"));
