@@ -159,7 +159,7 @@ TEST_F(Facts, CommandChecksSeeTheProfilesEnvironment) {
   const Check check =
       parse_profile("check = [{ command = { argv = ['printenv', 'ROLE'], stdout_contains = 'web' } }]", "x", "/")
           .checks.at(0);
-  EXPECT_THAT(evaluate(target(), check, {{"ROLE", "web"}}).mismatches, IsEmpty());
+  EXPECT_THAT(evaluate(target(), check, {.env = {{"ROLE", "web"}}}).mismatches, IsEmpty());
   EXPECT_FALSE(evaluate(target(), check).ok());
 }
 
