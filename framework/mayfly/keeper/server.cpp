@@ -329,13 +329,15 @@ void Server::finish(Entries::iterator at) {
   const auto node = entries_.extract(at);
   Entry& entry = node.mapped();
   directory_->remove_container(node.key());
+  const std::string group = entry.machine->spec().network_group;
+  const std::string address = entry.machine->address();
   std::optional<reply::Failure> failure;
   if (entry.machine->can_be_removed_later() && !ended_) {
     ended_machines_.push_back(std::move(entry.machine));
   } else {
     failure = remove(*entry.machine);
   }
-  leave_network(entry.machine->spec().network_group, entry.machine->address());
+  leave_network(group, address);
   for (const Pending& pending : entry.removal) {
     if (failure) {
       answer(pending.socket, *failure);
