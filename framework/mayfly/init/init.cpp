@@ -80,8 +80,8 @@ int main() {
   ::sigaddset(&all, SIGCHLD);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
 
-  say_that_it_runs();
   ::prctl(PR_SET_NAME, "mayfly-init");
+  say_that_it_runs();
   fill_standard_streams();
   static_cast<void>(::chdir("/"));
 
