@@ -170,12 +170,22 @@ TEST_F(SessionDirectoryTest, IsDeadWhenItsMakerDiedBeforeTheLease) {
   }
   ASSERT_EQ(waitpid(gone, nullptr, 0), gone);
   const auto unfinished = [&](pid_t maker) {
-    const auto path = paths_.sessions() / (".new-" + std::to_string(maker) + "-abc");
+    // As long as a real one: longer than what a std::string holds without the heap.
+    const auto path = paths_.sessions() / (".new-" + std::to_string(maker) + "-01234567");
     std::filesystem::create_directories(path);
     return path;
   };
   EXPECT_FALSE(take_lease(unfinished(gone)).alive);
   EXPECT_TRUE(take_lease(unfinished(getpid())).alive);
+}
+
+TEST_F(SessionDirectoryTest, IsItsMakersBetweenMakingTheLeaseAndLockingIt) {
+  const auto path = paths_.sessions() / (".new-" + std::to_string(getpid()) + "-01234567");
+  std::filesystem::create_directories(path);
+  write_file(path / "lease", "");
+  const LeaseState lease = take_lease(path);
+  EXPECT_TRUE(lease.alive);
+  EXPECT_FALSE(lease.locked);
 }
 
 TEST_F(SessionDirectoryTest, TakesEmptyParentsWithIt) {

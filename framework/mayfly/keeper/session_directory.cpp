@@ -185,14 +185,14 @@ SessionInfo read_session(const std::filesystem::path& directory) {
 }
 
 LeaseState take_lease(const std::filesystem::path& directory) {
+  const std::string name = directory.filename().string();
+  const bool unfinished = name.starts_with(kUnfinished);
+  const pid_t maker = leading_number(std::string_view(name).substr(unfinished ? kUnfinished.size() : 0));
+  const bool maker_lives = maker > 0 && (kill(maker, 0) == 0 || errno == EPERM);
   UniqueFd lease(open((directory / "lease").c_str(), O_RDWR | O_CLOEXEC));
-  if (!lease) {
-    std::string_view id = directory.filename().native();
-    if (id.starts_with(kUnfinished)) {
-      id.remove_prefix(kUnfinished.size());
-    }
-    const pid_t maker = leading_number(id);
-    return {.alive = maker > 0 && (kill(maker, 0) == 0 || errno == EPERM), .keeper = maker};
+  // Between making its lease and locking it, too, nobody may take a maker's directory for a dead one.
+  if (!lease || (unfinished && maker_lives)) {
+    return {.alive = maker_lives, .keeper = maker};
   }
   const pid_t keeper = leading_number(read_all(lease.get(), "lease"));
   if (!lock(lease.get())) {
