@@ -84,7 +84,9 @@ std::vector<RunningProcesses::Ended> RunningProcesses::wait(Milliseconds within)
   {
     const std::lock_guard lock(mutex_);
     for (std::size_t i = 0; i < ends.size(); ++i) {
-      if ((ends[i].revents & POLLIN) != 0) ended.emplace_back(processes_[i].pid, reap(processes_[i]));
+      if ((ends[i].revents & POLLIN) == 0) continue;
+      const pid_t pid = processes_[i].pid;  // reap() forgets it
+      ended.emplace_back(pid, reap(processes_[i]));
     }
     std::erase_if(processes_, [](const Process& process) { return process.pid < 0; });
   }
