@@ -1,5 +1,6 @@
 // The pool against real containers, in a runtime directory of its own.
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 
 #include "mayfly/facts/network_facts.h"
 #include "mayfly/keeper/client.h"
+#include "mayfly/keeper/detached.h"
 #include "mayfly/pool/client.h"
 #include "mayfly/session/clean_state.h"
 #include "mayfly/session/session.h"
@@ -197,7 +199,10 @@ TEST_F(PoolTest, DoesNotHandOutADeadContainer) {
   const std::set<pid_t> killed = pooled();
   ::kill(pool_pid, SIGSTOP);
   for (const pid_t init : killed) {
+    const UniqueFd pidfd = open_pidfd(init);
     ::kill(init, SIGKILL);
+    pollfd ended{pidfd.get(), POLLIN, 0};
+    EXPECT_EQ(::poll(&ended, 1, 10'000), 1);
   }
   ::kill(pool_pid, SIGCONT);
   for (int i = 0; i < 3; ++i) {

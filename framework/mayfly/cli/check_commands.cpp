@@ -30,7 +30,11 @@ std::string demanded(Check check) {
 std::size_t without_known(std::vector<Check>& checks, const Profile& profile) {
   std::set<std::string> known;
   for (const Check& check : profile.checks) known.insert(demanded(check));
-  return std::erase_if(checks, [&](const Check& check) { return !known.insert(demanded(check)).second; });
+  return std::erase_if(checks, [&](const Check& check) {
+    // As it will be read from the profile: a list that has to have some elements is another tree then.
+    const Check written = parse_profile(to_toml({check}), profile.name, "/").checks.at(0);
+    return !known.insert(demanded(written)).second;
+  });
 }
 
 }  // namespace
