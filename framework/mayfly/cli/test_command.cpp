@@ -134,12 +134,13 @@ int run_tests(const TestArguments& arguments, TestRunOptions options, Interrupti
   const std::vector<MergedSuite> suites = merge(finished);
   const bool failed = std::any_of(finished.begin(), finished.end(), [](const auto& f) { return f.outcome.failed(); });
   if (arguments.times) console.line("\n" + render_times(suites));
-  console.line((failed && !arguments.times ? "\n" : "") + render_summary(finished,
-                                                     {.disabled = run.plan().disabled,
-                                                      .not_started = run.not_started(),
-                                                      .took = std::chrono::duration_cast<Milliseconds>(
-                                                          std::chrono::steady_clock::now() - begin)},
-                                                     console));
+  console.line(
+      (failed && !arguments.times ? "\n" : "") +
+      render_summary(finished,
+                     {.disabled = run.plan().disabled,
+                      .not_started = run.not_started(),
+                      .took = std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - begin)},
+                     console));
   if (!arguments.junit.empty()) {
     std::vector<JunitSuite> all;
     for (const MergedSuite& suite : suites) all.push_back(suite.junit);

@@ -38,7 +38,7 @@ struct KeeperClient::State {
   std::mutex closing;
   std::mutex leases_mutex;
   std::map<std::filesystem::path, UniqueFd> leases;  ///< on entries of the store that this session uses
-  std::atomic<bool> closed{false};  ///< or about to be
+  std::atomic<bool> closed{false};                   ///< or about to be
 
   Reply ask(const Request& request);
   void expect_done(const Request& request);

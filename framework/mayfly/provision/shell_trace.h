@@ -21,9 +21,9 @@ namespace mayfly {
 /// The same for a run without the commands of one line: bash leaves out what a DEBUG trap says no to (extdebug).
 [[nodiscard]] std::string shell_without_setup(int line);
 
-/// What a trace tells, in the order of the run; a line that runs again follows again. A line's status is `ok` when it is
-/// known to have changed nothing (shell_effects.h), else `changed`: it may have. Its message is its commands with their
-/// values, to find in them what was changed: they may hold secrets and aren't to be shown or kept.
+/// What a trace tells, in the order of the run; a line that runs again follows again. A line's status is `ok` when it
+/// is known to have changed nothing (shell_effects.h), else `changed`: it may have. Its message is its commands with
+/// their values, to find in them what was changed: they may hold secrets and aren't to be shown or kept.
 /// @param script the path by which bash knows the script
 /// @param content of the script: what a line is called is its text there, without values
 /// @param name "setup.sh"

@@ -32,8 +32,7 @@ constexpr std::array kSizeUnits = {
 };
 
 constexpr std::array kTimeUnits = {
-    Unit{"ms", 1},      Unit{"s", 1000},      Unit{"min", 60'000},
-    Unit{"m", 60'000}, Unit{"h", 3'600'000}, Unit{"d", 86'400'000},
+    Unit{"ms", 1}, Unit{"s", 1000}, Unit{"min", 60'000}, Unit{"m", 60'000}, Unit{"h", 3'600'000}, Unit{"d", 86'400'000},
 };
 
 // A million hours: beyond any use, and std::chrono::steady_clock can still count it in nanoseconds.

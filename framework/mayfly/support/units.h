@@ -22,8 +22,8 @@ using Milliseconds = std::chrono::milliseconds;
 /// @return nothing when the text is no size, is negative or doesn't fit.
 [[nodiscard]] std::optional<Bytes> parse_bytes(std::string_view text);
 
-/// Reads "250ms", "30s", "5min" or "5m", "2h", "7d", "1.5s"; a sum "1min 30s" too. A bare number is refused, since its unit
-/// would be a guess.
+/// Reads "250ms", "30s", "5min" or "5m", "2h", "7d", "1.5s"; a sum "1min 30s" too. A bare number is refused, since its
+/// unit would be a guess.
 [[nodiscard]] std::optional<Milliseconds> parse_duration(std::string_view text);
 
 /// The shortest exact form in binary units: "512MiB", "1536B".

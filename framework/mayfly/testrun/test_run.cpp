@@ -82,7 +82,8 @@ struct TestRun::Watched {
 TestRun::TestRun(const std::vector<fs::path>& programs, TestRunOptions options)
     : options_(std::move(options)), running_(options_.paths) {
   const std::vector<std::string> names = names_of(programs);
-  for (std::size_t i = 0; i < programs.size(); ++i) list({.file = fs::absolute(programs[i]).lexically_normal(), .name = names[i]});
+  for (std::size_t i = 0; i < programs.size(); ++i)
+    list({.file = fs::absolute(programs[i]).lexically_normal(), .name = names[i]});
   plan_ = plan_processes(programs_, options_.plan);
   std::map<std::pair<std::size_t, std::string>, std::size_t> places;
   for (const TestProcess& process : plan_.processes) {
