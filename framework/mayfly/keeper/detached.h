@@ -38,8 +38,7 @@ void leave_parent();
 /// @param name what ps(1) and /proc show
 /// @param keep the descriptors to be kept, beside the standard ones; each at most once
 /// @param keep_stderr warnings go where the starter's own go; else all standard streams are /dev/null, and whoever
-/// waits
-///                    for the end of the starter's output doesn't wait for this process
+/// waits for the end of the starter's output doesn't wait for this process
 void become_independent(const char* name, std::vector<int> keep, bool keep_stderr);
 
 /// A descriptor that stands for a process and never for another one of the same number.
