@@ -189,6 +189,10 @@ TEST(Attribute, PrefersATaskThatSaysThatItHasChangedSomething) {
   EXPECT_EQ(maker({{.name = "Concat_file[/etc/x]"}, {.name = "File[/etc/x]", .status = kChanged}}), "File[/etc/x]");
 }
 
+TEST(Attribute, PrefersATaskThatAlwaysRunsToOneThatHasChangedNothing) {
+  EXPECT_EQ(maker({{.name = "one"}, {.name = "asks", .runs_always = true}}), "asks");
+}
+
 TEST(Attribute, BelievesNoOtherTaskOfWhatHappenedInTheMidstOfOne) {
   using std::chrono::milliseconds;
   const std::chrono::system_clock::time_point start{std::chrono::seconds(1)};

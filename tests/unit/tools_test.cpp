@@ -109,8 +109,22 @@ TEST(CfengineLog, FunctionThatRunsACommandIsATask) {
   EXPECT_EQ(log.tasks().front().name, "returnszero '/bin/ask me'");
   EXPECT_EQ(log.tasks().front().where, "web.cf:3");
   EXPECT_EQ(log.tasks().front().status, Status::ok);
-  EXPECT_EQ(log.tasks().front().started, start);
+  EXPECT_TRUE(log.tasks().front().runs_always);
+  EXPECT_EQ(log.tasks().front().started, start - std::chrono::milliseconds(100));  // it can't have been read later
   EXPECT_EQ(log.tasks().front().ended, start + std::chrono::seconds(1));
+}
+
+TEST(CfengineLog, LinesReadAtOnceMayHaveBeenWrittenSinceTheReadBefore) {
+  using std::chrono::milliseconds;
+  CfengineLog log(kDirectory / "site.cf", ProvisionMode::check, {});
+  const CfengineLog::Time start{std::chrono::seconds(1)};
+  const CfengineLog::Time late = start + milliseconds(15);
+  static_cast<void>(log.read(" verbose: ----", start));
+  static_cast<void>(log.read(" verbose: ----", late));
+  static_cast<void>(log.read(" verbose: Caching result for function 'returnszero(\"/bin/ask\",\"noshell\")'", late));
+  ASSERT_EQ(log.tasks().size(), 1U);
+  EXPECT_EQ(log.tasks().front().started, start);
+  EXPECT_EQ(log.tasks().front().ended, late);
 }
 
 TEST(CfengineLog, StockOfTheNetworkIsNotShown) {

@@ -79,13 +79,17 @@ StepOutcome run_cfengine(const CfengineStep& step, const StepContext& context) {
     agent.emplace_back("--dry-run");
   }
   CfengineLog log(step.policy, context.mode, paths);
+  CfengineLog::Time arrived{};
   LineStream verbose([&](std::string_view line) {
-    if (const auto told = log.read(line, std::chrono::system_clock::now())) {
+    if (const auto told = log.read(line, arrived)) {
       context.lines.feed(false, *told + "\n");
     }
   });
   options.timeout = context.deadline.left();
-  options.on_output = [&](bool is_stderr, std::string_view piece) { verbose.feed(is_stderr, piece); };
+  options.on_output = [&](bool is_stderr, std::string_view piece) {
+    arrived = std::chrono::system_clock::now();
+    verbose.feed(is_stderr, piece);
+  };
   const ExecResult result = run(context.target, agent, options);
   verbose.finish();
   outcome.result = tally(log.tasks());

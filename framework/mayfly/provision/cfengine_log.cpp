@@ -12,6 +12,9 @@
 namespace mayfly {
 namespace {
 
+// No reader is later than that, it is taken.
+constexpr std::chrono::milliseconds kReadingLag{100};
+
 struct Message {
   std::string_view level;
   std::string_view text;
@@ -82,7 +85,10 @@ std::optional<std::string> CfengineLog::read(std::string_view line, Time arrived
     return shown_ ? std::optional(paths_.to_host(line)) : std::nullopt;
   }
   const std::string text = paths_.to_host(message->text);
-  const Time before = std::exchange(last_, arrived);
+  if (arrived != last_) {
+    earlier_ = std::exchange(last_, arrived);
+  }
+  const Time before = std::exchange(written_, std::max(earlier_, arrived - kReadingLag));
   if (message->level == "verbose") {
     read_verbose(text, before == Time() ? arrived : before, arrived);
     shown_ = false;
@@ -110,7 +116,7 @@ void CfengineLog::read_verbose(std::string_view text, Time before, Time arrived)
                      .type = std::string(between(text, "of type \"", "\"")),
                      .promiser = {},
                      .where = {},
-                     .started = arrived,
+                     .started = written_,
                      .errors = {},
                      .warnings = {}});
   } else if (text.starts_with("P:    Stack path: ") && !open_.empty()) {
@@ -151,7 +157,7 @@ void CfengineLog::call_function(std::string_view call, Time before, Time arrived
     return;
   }
   const std::string command = fmt::format("\"{}\"", between(call, "(\"", "\""));
-  TaskResult task{.name = title, .started = before, .ended = arrived};
+  TaskResult task{.name = title, .runs_always = true, .started = before, .ended = arrived};
   for (const std::filesystem::path& file : policies()) {
     if (const std::size_t line = line_of(file, command); line != 0) {
       task.where = fmt::format("{}:{}", shorten_path(file.string(), policy_.parent_path()), line);

@@ -14,7 +14,8 @@
 namespace mayfly {
 
 /// Reads what `cf-agent -v` prints, its only record of a run: each promise between "P: BEGIN promise" and "P: END",
-/// with "A: Promise REPAIRED" or the like before its end. It has no times, so those of the lines' arrival are taken.
+/// with "A: Promise REPAIRED" or the like before its end. It has no times, so those of the lines' arrival are taken. On
+/// a busy machine lines are read late, several at once: a task begins when its first line can have been written.
 class CfengineLog {
  public:
   using Time = std::chrono::system_clock::time_point;
@@ -24,6 +25,7 @@ class CfengineLog {
 
   /// Takes a line. @return what of it a user wants to read: the messages at level "info" and above, without the content
   /// of files, which may be secret
+  /// @param arrived the same for all lines that were read at once
   std::optional<std::string> read(std::string_view line, Time arrived);
 
   /// Promises that have been kept, repaired or not, in their order; but for reports, and those that only call others.
@@ -55,7 +57,9 @@ class CfengineLog {
   std::optional<TaskResult::Status> verdict_;
   std::vector<TaskResult> tasks_;
   bool finished_ = false;
+  Time earlier_{};      ///< when lines arrived before those that arrived last
   Time last_{};         ///< when the last line arrived
+  Time written_{};      ///< the earliest moment when the last line can have been written
   bool shown_ = false;  ///< whether the last message was: some have several lines
 };
 

@@ -24,6 +24,8 @@ struct TaskResult {
   std::string message{};
   /// Runs only when notified: a handler of Ansible, a resource that Puppet refreshed.
   bool handler = false;
+  /// A command that the tool runs to find out, in a dry run too, and believes to change nothing.
+  bool runs_always = false;
   /// When it ran, by the clock that the container shares with the host: what it changed has a ctime in between. (The
   /// kernel takes that from its last tick: it may lie up to 10 ms before the moment itself.) The epoch when the tool
   /// doesn't say.

@@ -38,13 +38,14 @@ bool names(const TaskResult& task, const std::string& path) {
 }
 
 /// Fast tools have several tasks within one grain of the clock. Then the one that speaks of the file has made it, or
-/// one that says that it has changed something; of these the first. None of them when a single task fills the grain.
+/// one that says that it has changed something, or may have without a word; of these the first. Best of all is a task
+/// that fills the grain.
 const TaskResult* task_of(const StateChange& change, TimePoint when, const std::vector<TaskResult>& tasks) {
   const TimePoint latest = when + std::chrono::duration_cast<TimePoint::duration>(clock_grain());
   const auto rank = [&](const TaskResult& task) {
-    const int weight = (names(task, change.name) ? 2 : 0) + (task.status == TaskResult::Status::changed ? 1 : 0);
+    const bool acts = task.status == TaskResult::Status::changed || task.runs_always;
     const bool alone = task.started <= when && task.ended >= latest;
-    return alone ? std::max(weight, 2) : weight;
+    return (names(task, change.name) ? 2 : 0) + (alone ? 2 : 0) + (acts ? 1 : 0);
   };
   const TaskResult* best = nullptr;
   for (const TaskResult& task : tasks) {
