@@ -26,12 +26,13 @@ Row boot_row(std::string name, const Surroundings& on, Profile profile) {
 }
 
 /// Frozen as a layer above the image, since a profile can only mask units.
-ProvisionStep links_to_null(const std::vector<std::string>& files) {
+ProvisionStep in_place(const std::vector<BootFile>& files) {
   ShellStep step;
-  step.inline_script = "cd /etc/systemd\n";
-  for (const std::string& file : files) {
-    step.inline_script +=
-        fmt::format("mkdir -p {}; ln -sfn /dev/null {}\n", std::filesystem::path(file).parent_path().string(), file);
+  step.inline_script = "cd /etc\n";
+  for (const BootFile& file : files) {
+    step.inline_script += fmt::format("mkdir -p {}; ", std::filesystem::path(file.path).parent_path().string());
+    step.inline_script += file.content == nullptr ? fmt::format("ln -sfn /dev/null {}\n", file.path)
+                                                  : fmt::format("printf '%s' '{}' > {}\n", file.content, file.path);
   }
   return {.action = step};
 }
@@ -43,15 +44,15 @@ Group boot_group(const Surroundings& on) {
   Profile stock = systemd_machine();
   stock.init.stock = true;
   group.rows.push_back(boot_row("`stock = true`: as the image has it", on, stock));
-  std::vector<std::string> files;
+  std::vector<BootFile> files;
   for (const BootOmission& omission : lean_boot()) {
     files.insert(files.end(), omission.files.begin(), omission.files.end());
     Profile less = stock;
-    less.provision = {links_to_null(files)};
+    less.provision = {in_place(files)};
     group.rows.push_back(boot_row(fmt::format("without {}", omission.why), on, less));
   }
   Profile lean = systemd_machine();
-  group.rows.push_back(boot_row("the default: without all of these", on, lean));
+  group.rows.push_back(boot_row("the default: without all of these, and nothing to update", on, lean));
   lean.init.mask = {"systemd-logind.service"};
   group.rows.push_back(boot_row("and with logind masked", on, lean));
   lean.init.mask = {"systemd-logind.service", "dbus.service", "dbus.socket", "systemd-tmpfiles-setup.service"};
@@ -76,9 +77,9 @@ Group boot_units_group(const Surroundings& on) {
                                  "kmod-static-nodes.service",
                                  "systemd-logind.service"};
   for (const BootOmission& omission : lean_boot()) {
-    for (const char* file : omission.files) {
-      if (std::string_view(file).starts_with("system/")) {
-        units.push_back(std::filesystem::path(file).filename());
+    for (const BootFile& file : omission.files) {
+      if (file.content == nullptr && std::string_view(file.path).starts_with("systemd/system/")) {
+        units.push_back(std::filesystem::path(file.path).filename());
       }
     }
   }

@@ -25,6 +25,8 @@ struct Surroundings {
 /// A converged machine that boots systemd: cloned until it is `running`; gone again.
 [[nodiscard]] Group systemd_group(const Surroundings& surroundings);
 [[nodiscard]] Group teardown_group(const Surroundings& surroundings);
+/// A container from the warm pool, until a command has run in it; reset() with the pool.
+[[nodiscard]] Group handout_group(const Surroundings& surroundings);
 /// What systemd's boot costs as the image has it, and with what lean_boot() leaves out.
 [[nodiscard]] Group boot_group(const Surroundings& surroundings);
 /// The same unit by unit; takes minutes, so only when it is asked for.
@@ -49,6 +51,8 @@ inline constexpr const char* kRawExec = "raw: fork, setns, fork, exec, pipes";
 inline constexpr const char* kExec = "Mayfly: Container::run";
 inline constexpr const char* kPodmanExec = "podman exec";
 inline constexpr const char* kClone = "Mayfly: start() until systemd is running";
+inline constexpr const char* kHandOut = "Mayfly: from the pool";
+inline constexpr const char* kSystemdHandOut = "Mayfly: a systemd machine from the pool";
 inline constexpr const char* kTeardown = "Mayfly: teardown()";
 inline constexpr const char* kSystemdTeardown = "Mayfly: teardown() of a systemd machine";
 }  // namespace row

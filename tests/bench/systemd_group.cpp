@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <thread>
 
+#include "bench/floor.h"
 #include "bench/groups.h"
 #include "bench/peers.h"
 #include "mayfly/image/image.h"
@@ -76,6 +78,40 @@ Group teardown_group(const Surroundings& on) {
   };
   add(row::kTeardown, on.minbase);
   add(row::kSystemdTeardown, converged_machine());
+  return group;
+}
+
+Group handout_group(const Surroundings& on) {
+  Group group{.name = "handout", .title = "a ready container asked for -> /bin/true has run in it", .most_rounds = 40};
+  group.rows.push_back({row::kSameFloor, timed([&on] {
+                          floor_cycle(on.rootfs, on.scratch,
+                                      {.user_namespace = true, .tmpfs_upper = true, .whole_machine = true});
+                        })});
+  const auto session = std::make_shared<Session>(SessionOptions{.pool = true});
+  // The pool starts the next one when one is taken. The pauses are long enough for that; where they aren't, the figure
+  // is that of a start.
+  const auto add = [&](const char* name, const Profile& profile, std::chrono::milliseconds pause) {
+    const auto held = std::make_shared<Holder>();
+    group.rows.push_back({.name = name,
+                          .run = timed([held, session, profile] {
+                            held->container.emplace(session->start(profile));
+                            held->container->check({"/bin/true"});
+                          }),
+                          .prepare = [pause] { std::this_thread::sleep_for(pause); },
+                          .clean_up = [held] { held->container.reset(); }});
+  };
+  add(row::kHandOut, on.minbase, std::chrono::milliseconds(100));
+  add(row::kSystemdHandOut, converged_machine(), std::chrono::seconds(1));
+  const auto held = std::make_shared<Holder>();
+  group.rows.push_back({.name = "Mayfly: reset() of a systemd machine, with the pool",
+                        .run = timed([held] {
+                          held->container->reset();
+                          held->container->check({"/bin/true"});
+                        }),
+                        .prepare = [held, session, profile = converged_machine()] {
+                          if (!held->container) held->container.emplace(session->start(profile));
+                          std::this_thread::sleep_for(std::chrono::seconds(1));
+                        }});
   return group;
 }
 

@@ -5,6 +5,7 @@
 #include "mayfly/exec/readiness.h"
 #include "mayfly/image/image.h"
 #include "mayfly/keeper/client.h"
+#include "mayfly/support/file_io.h"
 #include "tests/support/requirements.h"
 
 namespace mayfly {
@@ -54,8 +55,26 @@ class BootTest : public ::testing::Test {
 TEST_F(BootTest, KeepsWhatAManifestCanUse) {
   EXPECT_EQ(output(machine(),
                    "systemctl is-system-running; systemctl is-active systemd-journald systemd-logind dbus.socket "
-                   "systemd-tmpfiles-setup systemd-sysctl systemd-user-sessions"),
-            "running\nactive\nactive\nactive\nactive\nactive\nactive\n");
+                   "systemd-tmpfiles-setup systemd-sysctl dev-mqueue.mount systemd-journal-flush"),
+            "running\nactive\nactive\nactive\nactive\nactive\nactive\nactive\n");
+}
+
+TEST_F(BootTest, LetsUsersInWithoutTheServiceThatWouldEndTheirBan) {
+  EXPECT_EQ(
+      output(machine(),
+             "systemctl is-active systemd-user-sessions; test ! -e /run/nologin && su nobody -s /bin/sh -c 'id -un'; "
+             "systemctl start systemd-user-sessions && systemctl is-active systemd-user-sessions"),
+      "inactive\nnobody\nactive\n");
+}
+
+TEST_F(BootTest, DoesWhatIsDueAfterAnUpdateOfUsrOnlyThen) {
+  constexpr const char* kAsk = "systemctl show -P ConditionResult systemd-sysusers";
+  EXPECT_EQ(output(machine(), kAsk), "no\n");
+  const TempDir updated("mayfly-boot-test-", Paths::from_environment().store);
+  std::filesystem::create_directory(updated.path() / "usr");
+  ContainerSpec machine_with_update = machine();
+  machine_with_update.lowers.insert(machine_with_update.lowers.begin(), updated.path());
+  EXPECT_EQ(output(machine_with_update, kAsk), "yes\n");
 }
 
 TEST_F(BootTest, AUnitThatIsNotBegunAtBootCanBeStarted) {

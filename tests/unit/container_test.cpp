@@ -210,6 +210,15 @@ TEST(SeedFiles, LeaveUnitsOutOfTheBootOfSystemdOnly) {
   EXPECT_THAT(seed_files({.name = "web"}, {}), Not(Contains(masked)));
 }
 
+TEST(SeedFiles, SayThatAnImageIsUpToDateAsOfItsOwnTime) {
+  const SeedFacts facts{.usr_changed = std::chrono::nanoseconds(1'500'000'007)};
+  const SeedFile updated{
+      .path = "var/.updated", .content = "TIMESTAMP_NSEC=1500000007\n", .modified = *facts.usr_changed};
+  EXPECT_THAT(seed_files({.name = "web", .systemd = true}, facts), Contains(updated));
+  EXPECT_THAT(seed_files({.name = "web", .systemd = true, .stock_boot = true}, facts), Not(Contains(updated)));
+  EXPECT_THAT(seed_files({.name = "web", .systemd = true}, {}), Not(Contains(Field(&SeedFile::path, "etc/.updated"))));
+}
+
 TEST(SeedFiles, MaskNothingOfAStockBootButWhatTheProfileNames) {
   const auto is_link = [](const SeedFile& file) { return !file.link_to.empty(); };
   const SeedFile logind{.path = "etc/systemd/system/systemd-logind.service", .link_to = "/dev/null"};

@@ -3,32 +3,53 @@
 namespace mayfly {
 namespace {
 
-constexpr const char* kTimers[] = {"system/apt-daily.timer",      "system/apt-daily-upgrade.timer",
-                                   "system/dpkg-db-backup.timer", "system/e2scrub_all.timer",
-                                   "system/e2scrub_reap.service", "system/fstrim.timer",
-                                   "system/man-db.timer"};
+constexpr BootFile kTimers[] = {{"systemd/system/apt-daily.timer"},      {"systemd/system/apt-daily-upgrade.timer"},
+                                {"systemd/system/dpkg-db-backup.timer"}, {"systemd/system/e2scrub_all.timer"},
+                                {"systemd/system/e2scrub_reap.service"}, {"systemd/system/fstrim.timer"},
+                                {"systemd/system/man-db.timer"}};
 
-constexpr const char* kKernel[] = {"system/dev-hugepages.mount",           "system/sys-kernel-config.mount",
-                                   "system/sys-kernel-debug.mount",        "system/sys-kernel-tracing.mount",
-                                   "system/sys-fs-fuse-connections.mount", "system/proc-sys-fs-binfmt_misc.automount",
-                                   "system/proc-sys-fs-binfmt_misc.mount", "system/systemd-journald-audit.socket",
-                                   "system/systemd-udevd.service",         "system/systemd-udevd-control.socket",
-                                   "system/systemd-udevd-kernel.socket",   "system/systemd-udev-trigger.service",
-                                   "system/systemd-modules-load.service"};
+constexpr BootFile kKernel[] = {
+    {"systemd/system/dev-hugepages.mount"},           {"systemd/system/sys-kernel-config.mount"},
+    {"systemd/system/sys-kernel-debug.mount"},        {"systemd/system/sys-kernel-tracing.mount"},
+    {"systemd/system/sys-fs-fuse-connections.mount"}, {"systemd/system/proc-sys-fs-binfmt_misc.automount"},
+    {"systemd/system/proc-sys-fs-binfmt_misc.mount"}, {"systemd/system/systemd-journald-audit.socket"},
+    {"systemd/system/systemd-udevd.service"},         {"systemd/system/systemd-udevd-control.socket"},
+    {"systemd/system/systemd-udevd-kernel.socket"},   {"systemd/system/systemd-udev-trigger.service"},
+    {"systemd/system/systemd-modules-load.service"}};
 
-constexpr const char* kTerminals[] = {"system/console-getty.service", "system/getty-static.service",
-                                      "system/getty@tty1.service", "system/systemd-firstboot.service"};
+constexpr BootFile kTerminals[] = {{"systemd/system/console-getty.service"},
+                                   {"systemd/system/getty-static.service"},
+                                   {"systemd/system/getty@tty1.service"},
+                                   {"systemd/system/systemd-firstboot.service"}};
 
-constexpr const char* kGenerators[] = {
-    "system-generators/systemd-bless-boot-generator",     "system-generators/systemd-cryptsetup-generator",
-    "system-generators/systemd-debug-generator",          "system-generators/systemd-getty-generator",
-    "system-generators/systemd-gpt-auto-generator",       "system-generators/systemd-hibernate-resume-generator",
-    "system-generators/systemd-integritysetup-generator", "system-generators/systemd-run-generator",
-    "system-generators/systemd-system-update-generator",  "system-generators/systemd-veritysetup-generator"};
+constexpr BootFile kGenerators[] = {{"systemd/system-generators/systemd-bless-boot-generator"},
+                                    {"systemd/system-generators/systemd-cryptsetup-generator"},
+                                    {"systemd/system-generators/systemd-debug-generator"},
+                                    {"systemd/system-generators/systemd-getty-generator"},
+                                    {"systemd/system-generators/systemd-gpt-auto-generator"},
+                                    {"systemd/system-generators/systemd-hibernate-resume-generator"},
+                                    {"systemd/system-generators/systemd-integritysetup-generator"},
+                                    {"systemd/system-generators/systemd-run-generator"},
+                                    {"systemd/system-generators/systemd-system-update-generator"},
+                                    {"systemd/system-generators/systemd-veritysetup-generator"}};
 
-constexpr const char* kNothingToDo[] = {"system/local-fs.target.wants/systemd-remount-fs.service",
-                                        "system/sysinit.target.wants/systemd-binfmt.service",
-                                        "system/sysinit.target.wants/systemd-tmpfiles-setup-dev.service"};
+constexpr BootFile kNothingToDo[] = {{"systemd/system/local-fs.target.wants/systemd-remount-fs.service"},
+                                     {"systemd/system/sysinit.target.wants/systemd-binfmt.service"},
+                                     {"systemd/system/sysinit.target.wants/systemd-tmpfiles-setup-dev.service"}};
+
+// Nobody passes credentials to a container's boot, while a file system for them is mounted for each of these services.
+// Of later versions' `ImportCredential=` those of Debian 12 would complain.
+constexpr const char* kNoCredentials = "[Service]\nLoadCredential=\nSetCredential=\n";
+constexpr BootFile kCredentials[] = {{"systemd/system/systemd-sysctl.service.d/mayfly.conf", kNoCredentials},
+                                     {"systemd/system/systemd-sysusers.service.d/mayfly.conf", kNoCredentials},
+                                     {"systemd/system/systemd-tmpfiles-setup.service.d/mayfly.conf", kNoCredentials}};
+
+// Logins are refused until this service allows them, so neither.
+constexpr BootFile kLogins[] = {{"tmpfiles.d/systemd-nologin.conf"},
+                                {"systemd/system/multi-user.target.wants/systemd-user-sessions.service"}};
+
+constexpr BootFile kRunlevel[] = {{"systemd/system/multi-user.target.wants/systemd-update-utmp-runlevel.service"},
+                                  {"systemd/system/graphical.target.wants/systemd-update-utmp-runlevel.service"}};
 
 constexpr BootOmission kLean[] = {
     {"timers that start apt, man-db and friends behind a test's back", kTimers},
@@ -36,6 +57,9 @@ constexpr BootOmission kLean[] = {
     {"terminals, as the console is a log; questions at the first boot", kTerminals},
     {"generators for disks, kernel command lines and terminals", kGenerators},
     {"services with nothing to do in a container, which can be started later", kNothingToDo},
+    {"credentials, which nobody passes", kCredentials},
+    {"a ban of logins during the boot, and its end", kLogins},
+    {"the record of the runlevel, which `who -r` shows", kRunlevel},
 };
 
 }  // namespace

@@ -54,7 +54,10 @@ void add_mounts(Items& items, const ContainerSpec& spec, const LxcPlacement& pla
   } else {
     items.add("lxc.mount.auto", "sys:mixed");
   }
-  if (!spec.systemd) {
+  if (spec.systemd && !spec.stock_boot) {
+    // systemd would start a process to mount it.
+    items.add("lxc.mount.entry", "mqueue dev/mqueue mqueue nosuid,nodev,noexec,create=dir 0 0");
+  } else if (!spec.systemd) {
     // systemd mounts it itself; liblxc's /dev has none, and shm_overview(7) is wanted by Python's multiprocessing, for
     // one.
     items.add("lxc.mount.entry", "shm dev/shm tmpfs nosuid,nodev,mode=1777,create=dir 0 0");

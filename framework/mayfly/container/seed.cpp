@@ -37,7 +37,38 @@ void make_directories(const std::filesystem::path& directory, const std::filesys
   }
 }
 
+void add_lean_boot(std::vector<SeedFile>& files, const SeedFacts& facts) {
+  for (const BootOmission& omission : lean_boot()) {
+    for (const BootFile& file : omission.files) {
+      const std::filesystem::path path = std::filesystem::path("etc") / file.path;
+      files.push_back(file.content == nullptr ? SeedFile{.path = path, .link_to = "/dev/null"}
+                                              : SeedFile{.path = path, .content = file.content});
+    }
+  }
+  if (facts.usr_changed) {
+    for (const char* path : {"etc/.updated", "var/.updated"}) {
+      files.push_back({.path = path,
+                       .content = fmt::format("TIMESTAMP_NSEC={}\n", facts.usr_changed->count()),
+                       .modified = *facts.usr_changed});
+    }
+  }
+}
+
+/// The kernel's stamps of files are seconds and nanoseconds.
+timespec as_timespec(std::chrono::nanoseconds since_epoch) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
+  return {.tv_sec = seconds.count(), .tv_nsec = (since_epoch - seconds).count()};
+}
+
 }  // namespace
+
+std::optional<std::chrono::nanoseconds> usr_changed(const std::filesystem::path& image) {
+  struct stat usr {};
+  if (std::filesystem::exists(image / "etc/.updated") || stat((image / "usr").c_str(), &usr) != 0) {
+    return std::nullopt;
+  }
+  return std::chrono::seconds(usr.st_mtim.tv_sec) + std::chrono::nanoseconds(usr.st_mtim.tv_nsec);
+}
 
 std::vector<SeedFile> seed_files(const ContainerSpec& spec, const SeedFacts& facts) {
   const std::string hostname = spec.hostname.empty() ? spec.name : spec.hostname;
@@ -52,17 +83,11 @@ std::vector<SeedFile> seed_files(const ContainerSpec& spec, const SeedFacts& fac
   if (facts.resolv_conf) {
     files.push_back({.path = "etc/resolv.conf", .content = *facts.resolv_conf});
   }
-  const std::filesystem::path systemd = "etc/systemd";
-  const auto leave_out = [&](const std::filesystem::path& file) {
-    files.push_back({.path = systemd / file, .link_to = "/dev/null"});
-  };
   if (spec.systemd && !spec.stock_boot) {
-    for (const BootOmission& omission : lean_boot()) {
-      std::for_each(omission.files.begin(), omission.files.end(), leave_out);
-    }
+    add_lean_boot(files, facts);
   }
   for (const std::string& unit : spec.mask) {
-    const std::filesystem::path path = systemd / "system" / unit;
+    const std::filesystem::path path = std::filesystem::path("etc/systemd/system") / unit;
     // It may be left out already.
     if (std::none_of(files.begin(), files.end(), [&](const SeedFile& file) { return file.path == path; })) {
       files.push_back({.path = path, .link_to = "/dev/null"});
@@ -82,6 +107,12 @@ void write_seed(const std::filesystem::path& directory, const std::vector<SeedFi
       std::filesystem::permissions(path, static_cast<std::filesystem::perms>(file.directory_mode));
     } else if (file.link_to.empty()) {
       write_file(path, file.content);
+      if (const timespec time = as_timespec(file.modified); file.modified.count() != 0) {
+        const timespec times[2] = {time, time};
+        if (utimensat(AT_FDCWD, path.c_str(), times, 0) != 0) {
+          throw SystemError(fmt::format("set the time of '{}'", path.string()));
+        }
+      }
     } else {
       std::filesystem::create_symlink(file.link_to, path);
     }

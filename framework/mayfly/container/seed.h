@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -16,6 +17,8 @@ struct SeedFile {
   std::string content{};
   std::filesystem::path link_to{};  ///< not empty: a symlink instead
   unsigned directory_mode = 0;      ///< not 0: a directory instead
+  /// When it says that it was changed, since the epoch; 0: when it is written.
+  std::chrono::nanoseconds modified{};
   friend bool operator==(const SeedFile&, const SeedFile&) = default;
 };
 
@@ -24,10 +27,16 @@ struct SeedFacts {
   std::string machine_id;                    ///< 32 hexadecimal digits
   std::string address{};                     ///< on the session's bridge; empty without one
   std::optional<std::string> resolv_conf{};  ///< nothing: the image's own stays
+  /// Of an image that doesn't say that it has been booted: when its /usr was changed.
+  std::optional<std::chrono::nanoseconds> usr_changed{};
 };
 
-/// Mount points that an image may lack; host name, hosts, resolver, machine id; for systemd what
-/// its boot leaves out (lean_boot()) and what the profile masks.
+/// SeedFacts::usr_changed of an image's root file system.
+[[nodiscard]] std::optional<std::chrono::nanoseconds> usr_changed(const std::filesystem::path& image);
+
+/// Mount points that an image may lack; host name, hosts, resolver, machine id; for systemd what its boot leaves out
+/// (lean_boot()), what the profile masks, and that nothing has to be updated since its last boot
+/// (systemd-update-done.service(8)): an image's packages have made their users as they were installed.
 [[nodiscard]] std::vector<SeedFile> seed_files(const ContainerSpec& spec, const SeedFacts& facts);
 
 /// Writes the files below `directory`, all owned by user and group `owner`.

@@ -180,11 +180,12 @@ void Machine::mount_root() {
   make_writable_layer(writable);
   std::filesystem::create_directory(plan.target);
   std::filesystem::create_directory(seed);
-  write_seed(
-      seed,
-      seed_files(spec_,
-                 {.machine_id = random_machine_id(), .address = network_.address, .resolv_conf = network_.resolv_conf}),
-      spec_.privileged ? 0 : surroundings_.id_map.host_base);
+  write_seed(seed,
+             seed_files(spec_, {.machine_id = random_machine_id(),
+                                .address = network_.address,
+                                .resolv_conf = network_.resolv_conf,
+                                .usr_changed = plan.lowers.empty() ? std::nullopt : usr_changed(plan.lowers.back())}),
+             spec_.privileged ? 0 : surroundings_.id_map.host_base);
   mount_overlay(plan, surroundings_.id_map_namespace);
   merged_ = Mount(plan.target);
 }
