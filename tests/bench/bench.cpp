@@ -45,15 +45,11 @@ std::vector<GroupMaker> group_makers() {
   const auto one = [](Group (*make)(const bench::Surroundings&)) {
     return [make](const bench::Surroundings& on) { return std::vector<Group>{make(on)}; };
   };
-  return {{"cycle", one(bench::cycle_group)},
-          {"exec", one(bench::exec_group)},
-          {"systemd", one(bench::systemd_group)},
-          {"handout", one(bench::handout_group)},
-          {"teardown", one(bench::teardown_group)},
-          {"boot", one(bench::boot_group), true},
-          {"boot-units", one(bench::boot_units_group), true},
-          {"throughput", bench::throughput_groups},
-          {"many", one(bench::many_group)}};
+  return {{"cycle", one(bench::cycle_group)},       {"network", one(bench::network_group)},
+          {"exec", one(bench::exec_group)},         {"systemd", one(bench::systemd_group)},
+          {"handout", one(bench::handout_group)},   {"teardown", one(bench::teardown_group)},
+          {"boot", one(bench::boot_group), true},   {"boot-units", one(bench::boot_units_group), true},
+          {"throughput", bench::throughput_groups}, {"many", one(bench::many_group)}};
 }
 
 void show_progress(const std::string& text) {

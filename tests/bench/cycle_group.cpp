@@ -1,4 +1,5 @@
 #include "bench/floor.h"
+#include "bench/floor_network.h"
 #include "bench/groups.h"
 #include "bench/peers.h"
 
@@ -48,6 +49,21 @@ Group cycle_group(const Surroundings& on) {
        [lxc = std::make_shared<LxcTools>(on.rootfs, on.scratch / "lxc", "/bin/sleep infinity")] { lxc->cycle(); });
   peer(row::kPodman, {{"podman", "podman"}, {"runc", "runc"}},
        [podman = std::make_shared<Podman>(on.rootfs, on.scratch / "podman")] { podman->cycle(); });
+  return group;
+}
+
+Group network_group(const Surroundings& on) {
+  Group group{.name = "network", .title = "the same with a network of its own"};
+  const auto network = std::make_shared<FloorNetwork>();
+  group.rows.push_back(
+      {row::kVethFloor, timed([&on, network] {
+         floor_cycle(on.rootfs, on.scratch,
+                     {.user_namespace = true, .tmpfs_upper = true, .whole_machine = true, .network = network.get()});
+       })});
+  group.rows.push_back({row::kMayfly, timed([&on] { mayfly_cycle(on.session, on.minbase); })});
+  Profile nat = on.minbase;
+  nat.network = Network::nat;
+  group.rows.push_back({row::kMayflyNat, timed([&on, nat] { mayfly_cycle(on.session, nat); })});
   return group;
 }
 

@@ -13,6 +13,7 @@
 
 #include <array>
 
+#include "bench/floor_network.h"
 #include "mayfly/container/cgroup.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
@@ -126,6 +127,9 @@ FloorContainer::FloorContainer(const std::filesystem::path& rootfs, std::filesys
     for (const char* map : {"uid_map", "gid_map"}) {
       write_file(fmt::format("/proc/{}/{}", child_, map), "0 0 65536");
     }
+  }
+  if (options.network != nullptr) {
+    options.network->attach(child_);
   }
   write_all(go.writer.get(), "g", "pipe");
 }

@@ -8,6 +8,8 @@
 
 namespace mayfly::bench {
 
+class FloorNetwork;
+
 /// What the kernel itself takes, with no container software: clone3(2) with new mount, pid, uts, ipc, network and
 /// cgroup namespaces, an overlay over `rootfs`, /proc, pivot_root(2), exec, wait, and the writable layer removed.
 struct FloorOptions {
@@ -16,6 +18,7 @@ struct FloorOptions {
   /// What Mayfly's containers have besides: /sys, a /dev of its own (devices, devpts, shm) and a cgroup, in cgroup2
   /// only.
   bool whole_machine = false;
+  const FloorNetwork* network = nullptr;  ///< set: on its bridge
 };
 
 /// One container of the floor. Gone with this.

@@ -20,6 +20,8 @@ struct Surroundings {
 
 /// Container made, /bin/true run in it, gone.
 [[nodiscard]] Group cycle_group(const Surroundings& surroundings);
+/// The same with a veth on a bridge.
+[[nodiscard]] Group network_group(const Surroundings& surroundings);
 /// /bin/true in a running container, both outputs captured.
 [[nodiscard]] Group exec_group(const Surroundings& surroundings);
 /// A converged machine that boots systemd: cloned until it is `running`; gone again.
@@ -44,6 +46,9 @@ namespace row {
 inline constexpr const char* kFloor = "floor: namespaces, overlay, proc, exec; upper on disk";
 inline constexpr const char* kSameFloor = "floor with user namespace, /sys, /dev, own cgroup; upper on tmpfs";
 inline constexpr const char* kMayfly = "Mayfly (unprivileged, the default)";
+inline constexpr const char* kVethFloor = "floor of the same namespaces and mounts, with a veth on a bridge";
+inline constexpr const char* kMayflyNat = "Mayfly, network = \"nat\"";
+inline constexpr const char* kLxcBoot = "lxc-copy -e of the same image, until systemd has started";
 inline constexpr const char* kLxcCopy = "lxc-copy -e, lxc-attach, lxc-stop -k";
 inline constexpr const char* kPodman = "podman run --rm --network none";
 inline constexpr const char* kCrun = "crun run, bundle on an overlay";

@@ -84,6 +84,8 @@ void oci_cycle(const std::string& runtime, const std::filesystem::path& rootfs, 
     process["terminal"] = false;
     process["args"] = boost::json::array{"/bin/true"};
     process.erase("rlimits");  // to raise one takes a capability that not every root has
+    // A filter of devices takes another such capability; the host's have none either.
+    spec.as_object()["linux"].as_object().erase("resources");
     spec.as_object()["root"] = boost::json::object{{"path", (bundle / "merged").string()}, {"readonly", false}};
     write_file(bundle / "config.json", boost::json::serialize(spec));
   }
@@ -138,7 +140,7 @@ Podman::~Podman() {
 }
 
 std::vector<std::string> Podman::podman(const std::vector<std::string>& arguments) const {
-  return joined({"podman", "--root", scratch_ / "root", "--runroot", scratch_ / "run", "--cgroup-manager", "cgroupfs",
+  return joined({"podman", "--root", scratch_ / "root", "--runroot", run_.path(), "--cgroup-manager", "cgroupfs",
                  "--events-backend", "none", "--runtime", "runc"},
                 arguments);
 }

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "mayfly/support/file_io.h"
+
 namespace mayfly::bench {
 
 /// A program that a peer needs, and Debian's package with it.
@@ -75,6 +77,7 @@ class Podman {
   [[nodiscard]] std::vector<std::string> podman(const std::vector<std::string>& arguments) const;
   std::filesystem::path rootfs_;
   std::filesystem::path scratch_;
+  TempDir run_{"mayfly-bench-", "/run"};  ///< podman wants a path of at most 50 characters
   bool parent_existed_;
 };
 

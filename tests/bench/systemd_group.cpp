@@ -59,7 +59,7 @@ Group systemd_group(const Surroundings& on) {
   const Paths paths = Paths::from_environment();
   const Image image = ensure_image(profile.image, paths, BuildScope{}, log_progress());
   const auto lxc = std::make_shared<LxcBoot>(image.lowers.front(), on.scratch);
-  group.rows.push_back({.name = "lxc-copy -e of the same image, until systemd has started",
+  group.rows.push_back({.name = row::kLxcBoot,
                         .run = timed([lxc] { lxc->start(); }),
                         .clean_up = [lxc] { lxc->stop(); },
                         .peer = true,
