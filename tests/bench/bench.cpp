@@ -17,6 +17,7 @@
 #include "bench/groups.h"
 #include "bench/machine.h"
 #include "bench/report.h"
+#include "mayfly/container/cgroup.h"
 #include "mayfly/image/image.h"
 #include "mayfly/keeper/client.h"
 #include "mayfly/session/session.h"
@@ -85,6 +86,7 @@ std::vector<bench::GroupResult> run_groups(const Settings& settings) {
   }
   show_progress("");
   session.close();
+  Cgroups::of_host().remove_if_empty("mayfly-bench");
   return results;
 }
 

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <boost/json.hpp>
 
+#include "mayfly/container/cgroup.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
@@ -129,13 +130,16 @@ Podman::Podman(std::filesystem::path rootfs, std::filesystem::path scratch)
 }
 
 Podman::~Podman() {
-  // podman leaves its storage mounted, and its parent cgroup.
-  umount2((scratch_ / "root/overlay").c_str(), MNT_DETACH);
-  if (!parent_existed_) {
-    rmdir("/sys/fs/cgroup/libpod_parent");
-    for (const auto& root : std::filesystem::directory_iterator("/sys/fs/cgroup")) {
-      rmdir((root.path() / "libpod_parent").c_str());
+  try {
+    // conmon outlives its container a little, and podman leaves its parent cgroup.
+    if (!parent_existed_) {
+      (void)Cgroups::of_host().remove("libpod_parent", Deadline::after(Milliseconds(2'000)));
     }
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "remove podman's cgroup: {}\n", error.what());
+  }
+  // Its storage is mounted once by each podman that found it unmounted, one above the other.
+  while (umount2((scratch_ / "root/overlay").c_str(), MNT_DETACH) == 0) {
   }
 }
 

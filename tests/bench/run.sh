@@ -9,5 +9,5 @@ if [ "${1:-}" = --install-peers ]; then
 fi
 cmake -S . -B build/bench -G Ninja -DCMAKE_BUILD_TYPE=Release -DMAYFLY_BUILD_BENCHMARKS=ON -DMAYFLY_BUILD_TESTS=OFF \
   -DMAYFLY_BUILD_EXAMPLES=OFF >/dev/null
-ninja -C build/bench --quiet mayfly_bench mayfly-keeper mayfly-init mayfly-pool
+ninja -C build/bench --quiet mayfly_bench mayfly-keeper mayfly-init mayfly-pool >&2
 exec build/bench/tests/bench/bench "$@"
