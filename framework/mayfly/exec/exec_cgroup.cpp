@@ -91,11 +91,15 @@ ExecCgroup::~ExecCgroup() {
   state.busy_leaves.push_back(std::move(name_));
 }
 
-void ExecCgroup::kill(ContainerProcess& process) const noexcept {
+void ExecCgroup::kill_all() const noexcept {
   const UniqueFd file(::openat(fd(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
   if (file) {
     static_cast<void>(!::write(file.get(), "1", 1));
   }
+}
+
+void ExecCgroup::kill(ContainerProcess& process) const noexcept {
+  kill_all();
   process.end();
   if (directory_) {
     wait_until_empty(directory_.get());

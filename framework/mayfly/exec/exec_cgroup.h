@@ -23,6 +23,8 @@ class ExecCgroup {
   [[nodiscard]] int fd() const noexcept { return directory_.get(); }
   /// Kills every process in it and waits a moment until they are gone; reaps `process`.
   void kill(ContainerProcess& process) const noexcept;
+  /// Kills every process in it.
+  void kill_all() const noexcept;
 
  private:
   Target target_;

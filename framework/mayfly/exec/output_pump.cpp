@@ -88,13 +88,23 @@ void OutputPump::started() {
   }
 }
 
+void OutputPump::also_read(UniqueFd reader, OnPiece on_piece) {
+  other_.ours = std::move(reader);
+  other_.on_piece = std::move(on_piece);
+}
+
 bool OutputPump::pump_until_exit(const ContainerProcess& process, const Deadline& deadline) {
+  return pump_until(process.pidfd(), deadline);
+}
+
+bool OutputPump::pump_until(int end, const Deadline& deadline) {
   while (!deadline.passed()) {
     // poll(2) ignores the negative descriptors of streams that have ended.
-    pollfd events[] = {{process.pidfd(), POLLIN, 0},
+    pollfd events[] = {{end, POLLIN, 0},
                        {out_.ours.get(), POLLIN, 0},
                        {err_.ours.get(), POLLIN, 0},
-                       {in_.ours.get(), POLLOUT, 0}};
+                       {in_.ours.get(), POLLOUT, 0},
+                       {other_.ours.get(), POLLIN, 0}};
     if (::poll(events, std::size(events), deadline.poll_timeout()) < 0) {
       if (errno == EINTR) {
         continue;
@@ -110,6 +120,9 @@ bool OutputPump::pump_until_exit(const ContainerProcess& process, const Deadline
     if (events[3].revents != 0) {
       write_some();
     }
+    if (events[4].revents != 0) {
+      read_some(other_, kPiece);
+    }
     if (events[0].revents != 0) {
       return true;
     }
@@ -118,36 +131,40 @@ bool OutputPump::pump_until_exit(const ContainerProcess& process, const Deadline
 }
 
 void OutputPump::drain() {
-  for (Stream* stream : {&out_, &err_}) {
+  for (Stream* stream : {&out_, &err_, &other_}) {
     int available = 0;
     if (stream->ours && ::ioctl(stream->ours.get(), FIONREAD, &available) != 0) {
       available = 0;
     }
     for (auto left = static_cast<std::size_t>(available); left > 0;) {
-      const std::size_t before = stream->text.size();
-      read_some(*stream, std::min(kPiece, left));
-      if (stream->text.size() == before) {
+      const std::size_t taken = read_some(*stream, std::min(kPiece, left));
+      if (taken == 0) {
         break;
       }
-      left -= stream->text.size() - before;
+      left -= taken;
     }
   }
 }
 
-void OutputPump::read_some(Stream& stream, std::size_t at_most) {
+std::size_t OutputPump::read_some(Stream& stream, std::size_t at_most) {
   const ssize_t size = ::read(stream.ours.get(), buffer_.data(), at_most);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
-    return;
+    return 0;
   }
   if (size <= 0) {
     stream.ours.reset();
-    return;
+    return 0;
   }
   const std::string_view piece(buffer_.data(), static_cast<std::size_t>(size));
+  if (stream.on_piece) {
+    stream.on_piece(piece);
+    return piece.size();
+  }
   stream.text += piece;
   if (on_output_) {
     on_output_(stream.is_stderr, piece);
   }
+  return piece.size();
 }
 
 void OutputPump::write_some() {

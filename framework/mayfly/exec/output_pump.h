@@ -17,6 +17,8 @@ class OutputPump {
  public:
   using OnOutput = std::function<void(bool is_stderr, std::string_view piece)>;
 
+  using OnPiece = std::function<void(std::string_view piece)>;
+
   /// Makes the pipes. Those who run as `account` may open them again by name (`/dev/stdout`).
   /// @throws SystemError
   OutputPump(const Target& target, const Account& account, std::string_view stdin_text, const OnOutput& on_output);
@@ -25,7 +27,12 @@ class OutputPump {
   [[nodiscard]] std::array<int, 3> command_ends() const;
   void started();
 
+  /// Reads another descriptor, which mustn't block, besides.
+  void also_read(UniqueFd reader, OnPiece on_piece);
+
+  /// @param end becomes readable at the command's end, as a pidfd does
   /// @return false when the deadline passed first
+  [[nodiscard]] bool pump_until(int end, const Deadline& deadline);
   [[nodiscard]] bool pump_until_exit(const ContainerProcess& process, const Deadline& deadline);
   /// Takes what is in the pipes now, and no more: a child left behind may write for ever.
   void drain();
@@ -38,11 +45,13 @@ class OutputPump {
     UniqueFd ours, theirs;
     bool is_stderr = false;
     std::string text{};
+    OnPiece on_piece{};
   };
-  void read_some(Stream& stream, std::size_t at_most);
+  /// @return how many bytes
+  std::size_t read_some(Stream& stream, std::size_t at_most);
   void write_some();
 
-  Stream in_, out_, err_{.is_stderr = true};
+  Stream in_, out_, err_{.is_stderr = true}, other_;
   std::string_view stdin_left_;
   const OnOutput& on_output_;
   std::vector<char> buffer_;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <sys/resource.h>
+#include <signal.h>
 
 #include <array>
 #include <string>
@@ -42,6 +42,9 @@ class ContainerProcess {
   /// @throws Error when the container has stopped, SystemError naming the step that failed
   [[nodiscard]] static ContainerProcess start(const Target& target, const SpawnPlan& plan, int leaf_cgroup);
 
+  /// A child that was made otherwise.
+  [[nodiscard]] static ContainerProcess adopt(pid_t child);
+
   ContainerProcess(ContainerProcess&& other) noexcept;
   ContainerProcess& operator=(ContainerProcess&& other) noexcept;
   ~ContainerProcess();
@@ -55,6 +58,8 @@ class ContainerProcess {
   void end() noexcept;
   /// Waits for its end and reaps it. @return its exit code, 128 + n when signal n ended it
   [[nodiscard]] int wait();
+  /// The same. @return its status as waitid(2) has it
+  [[nodiscard]] siginfo_t wait_info();
 
  private:
   ContainerProcess() = default;

@@ -72,9 +72,10 @@ MAYFLY_VM_CHILD int trampoline(void* argument) noexcept {
 
 }  // namespace
 
-ChildStack::ChildStack()
-    : mapping_(
-          ::mmap(nullptr, kGuard + kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0)) {
+ChildStack::ChildStack(std::size_t size)
+    : mapping_(::mmap(nullptr, kGuard + size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0)),
+      size_(size) {
   if (mapping_ == MAP_FAILED) {
     throw SystemError("map a stack for a child");
   }
@@ -82,7 +83,7 @@ ChildStack::ChildStack()
   lowest_ = static_cast<char*>(mapping_) + kGuard;
 }
 
-ChildStack::~ChildStack() { ::munmap(mapping_, kGuard + kSize); }
+ChildStack::~ChildStack() { ::munmap(mapping_, kGuard + size_); }
 
 long vm_clone(const VmClone& clone) noexcept {
   const std::uint64_t flags = clone.flags | CLONE_VM | CLONE_VFORK;
@@ -90,7 +91,7 @@ long vm_clone(const VmClone& clone) noexcept {
   args.flags = flags;
   args.parent_tid = reinterpret_cast<std::uintptr_t>(clone.parent_tid);
   args.stack = reinterpret_cast<std::uintptr_t>(clone.stack_lowest);
-  args.stack_size = ChildStack::kSize;
+  args.stack_size = clone.stack_size;
   if (clone.cgroup_fd >= 0) {
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = static_cast<std::uint64_t>(clone.cgroup_fd);
@@ -101,8 +102,8 @@ long vm_clone(const VmClone& clone) noexcept {
   }
   // Seccomp profiles of container engines answer ENOSYS to clone3(2), whose flags they can't look at.
   Trampoline target{clone.entry, clone.argument};
-  const int id = ::clone(trampoline, static_cast<char*>(clone.stack_lowest) + ChildStack::kSize,
-                         static_cast<int>(flags), &target, clone.parent_tid);
+  const int id = ::clone(trampoline, static_cast<char*>(clone.stack_lowest) + clone.stack_size, static_cast<int>(flags),
+                         &target, clone.parent_tid);
   return id < 0 ? -errno : id;
 }
 

@@ -22,7 +22,7 @@ class ChildStack {
  public:
   static constexpr std::size_t kSize = 64 * 1024;
   /// @throws SystemError
-  ChildStack();
+  explicit ChildStack(std::size_t size = kSize);
   ChildStack(const ChildStack&) = delete;
   ChildStack& operator=(const ChildStack&) = delete;
   ~ChildStack();
@@ -31,6 +31,7 @@ class ChildStack {
  private:
   void* mapping_;
   void* lowest_;
+  std::size_t size_;
 };
 
 /// clone3(2) with CLONE_VM and CLONE_VFORK. The child starts with all signals blocked if the caller has them blocked,
@@ -38,6 +39,7 @@ class ChildStack {
 struct VmClone {
   std::uint64_t flags = 0;  ///< more CLONE_* flags
   void* stack_lowest = nullptr;
+  std::size_t stack_size = ChildStack::kSize;
   int* parent_tid = nullptr;  ///< with CLONE_PARENT_SETTID: gets the child's id before it runs
   int cgroup_fd = -1;         ///< the child starts in this cgroup (v2): no migration, which can wait 15 ms for RCU
   void (*entry)(void*) = nullptr;

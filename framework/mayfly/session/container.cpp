@@ -146,6 +146,23 @@ int Container::run_attached(const std::vector<std::string>& argv, ExecOptions op
   });
 }
 
+std::string Container::run_inside(const std::function<void(const BodyChannel&)>& body, BodyOptions options,
+                                  const std::source_location& place, bool needs_value) const {
+  options.env.insert(state_->profile.env.begin(), state_->profile.env.end());
+  const BodyEnd end = while_it_runs(*this, [&] { return run_body(state_->target, body, options); });
+  if (end.how == BodyEnd::How::returned && (end.value || !needs_value)) {
+    return end.value.value_or("");
+  }
+  BodyReporter* const reporter = body_reporter();
+  if (reporter != nullptr) {
+    reporter->failed(end, place.file_name(), static_cast<int>(place.line()));
+  }
+  if (reporter == nullptr || needs_value) {
+    throw BodyError(fmt::format("the body at {}:{} {}", place.file_name(), place.line(), describe(end)));
+  }
+  return {};
+}
+
 std::string Container::read_file(const std::string& path) const {
   return while_it_runs(*this, [&] { return mayfly::read_file(state_->target, path); });
 }

@@ -1,12 +1,18 @@
 #pragma once
 
+#include <array>
+#include <bit>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
+#include "mayfly/exec/body.h"
 #include "mayfly/exec/command.h"
 #include "mayfly/exec/files.h"
 #include "mayfly/profile/profile.h"
@@ -53,6 +59,39 @@ class Container {
   /// @return its exit code
   int run_attached(const std::vector<std::string>& argv, ExecOptions options = {}) const;
 
+  /// Runs `body`, code of this program, in the container: in its namespaces and control groups, as its root or another
+  /// user, with its capabilities and system call filter. It sees what it captures; whether what it changes stays is the
+  /// engine's matter. With the gtest fixtures, expectations in it count as if they stood here, and a body that crashes,
+  /// throws, exits or hangs is a fatal failure at the place of the call; elsewhere it throws.
+  /// ```
+  /// container.inside([&] { EXPECT_EQ(getuid(), 0); });
+  /// const int pid = container.inside([] { return getpid(); });
+  /// ```
+  /// @return what the body returns: nothing, a std::string, or a value of a type that can be copied byte by byte
+  /// @throws BodyError when the body hasn't returned and nobody else has been told, or there is no value; StoppedError
+  template <typename Body>
+  auto inside(Body&& body, BodyOptions options = {}, std::source_location place = std::source_location::current()) const
+      -> std::invoke_result_t<Body&> {
+    using Returned = std::invoke_result_t<Body&>;
+    if constexpr (std::is_void_v<Returned>) {
+      (void)run_inside([&](const BodyChannel&) { body(); }, std::move(options), place, false);
+    } else if constexpr (std::is_same_v<Returned, std::string>) {
+      return run_inside([&](const BodyChannel& channel) { channel.value(body()); }, std::move(options), place, true);
+    } else {
+      static_assert(std::is_trivially_copyable_v<Returned> && !std::is_pointer_v<Returned>,
+                    "a body's value has to be a std::string or of a trivially copyable type");
+      const std::string bytes = run_inside(
+          [&](const BodyChannel& channel) {
+            const Returned value = body();
+            channel.value({reinterpret_cast<const char*>(std::addressof(value)), sizeof value});
+          },
+          std::move(options), place, true);
+      std::array<char, sizeof(Returned)> copy{};
+      bytes.copy(copy.data(), copy.size());
+      return std::bit_cast<Returned>(copy);
+    }
+  }
+
   [[nodiscard]] std::string read_file(const std::string& path) const;
   void write_file(const std::string& path, std::string_view content, mode_t mode = 0644) const;
   void copy_in(const std::filesystem::path& from, const std::string& to) const;
@@ -95,6 +134,9 @@ class Container {
   void save_artifacts(const std::filesystem::path& directory) const noexcept;
 
  private:
+  /// @return BodyEnd::value
+  std::string run_inside(const std::function<void(const BodyChannel&)>& body, BodyOptions options,
+                         const std::source_location& place, bool needs_value) const;
   void collect_artifacts(const std::filesystem::path& directory) const noexcept;
   friend class Session;
   struct State;

@@ -1,0 +1,516 @@
+#include "mayfly/exec/body.h"
+
+#include <cxxabi.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <typeinfo>
+
+#include "mayfly/exec/body_crash.h"
+#include "mayfly/exec/command_plan.h"
+#include "mayfly/exec/entry.h"
+#include "mayfly/exec/exec_cgroup.h"
+#include "mayfly/exec/output_pump.h"
+#include "mayfly/exec/target_state.h"
+#include "mayfly/support/deadline.h"
+#include "mayfly/support/log.h"
+
+namespace mayfly {
+namespace {
+
+// What the channel carries: records of a size (32 bits), a tag and so many bytes.
+namespace tag {
+constexpr char kReport = 'R';
+constexpr char kValue = 'V';
+constexpr char kReturned = 'D';
+constexpr char kException = 'X';
+constexpr char kExit = 'E';
+constexpr char kCrash = 'C';
+}  // namespace tag
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+std::atomic<BodyReporter*> the_reporter{nullptr};
+
+void write_record(int fd, char kind, std::string_view bytes) {
+  const auto size = static_cast<std::uint32_t>(bytes.size());
+  std::string record(reinterpret_cast<const char*>(&size), sizeof size);
+  record += kind;
+  record += bytes;
+  for (std::string_view left = record; !left.empty();) {
+    const ssize_t written = ::write(fd, left.data(), left.size());
+    if (written < 0 && errno != EINTR) {
+      return;  // nobody listens any more
+    }
+    left.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+  }
+}
+
+std::string name_of(const std::type_info& type) {
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
+                                                         &std::free);
+  return status == 0 ? text.get() : type.name();
+}
+
+/// What exit(3) runs first in a body: the caller's handlers and static objects aren't the body's.
+struct ExitTrap {
+  static inline pid_t body = -1;
+  static inline int channel = -1;
+  static void set(int fd) {
+    ::on_exit(sprung, nullptr);
+    body = ::getpid();
+    channel = fd;
+  }
+  static void sprung(int status, void*) {
+    // The parent of the first process in a namespace isn't in it.
+    if (::getpid() == body && ::getppid() == 0) {
+      std::fflush(nullptr);
+      write_record(channel, tag::kExit, {reinterpret_cast<const char*>(&status), sizeof status});
+      child_exit(status);
+    }
+  }
+};
+
+/// What a body child works with.
+struct BodyChild {
+  Entry entry;
+  const std::function<void(const BodyChannel&)>* body = nullptr;
+  int channel = -1;
+  BodyReporter* reporter = nullptr;
+  char** environment = nullptr;
+  int pid = 0;                        ///< in the caller's pid namespace
+  int* believed_thread_id = nullptr;  ///< see find_believed_thread_id()
+};
+
+void call_guarded(const BodyChild& child) {
+  const BodyChannel channel(child.channel);
+  bool returned = false;
+  try {
+    if (child.reporter != nullptr) child.reporter->enter(channel);
+    (*child.body)(channel);
+    returned = true;
+  } catch (const std::exception& error) {
+    write_record(child.channel, tag::kException, fmt::format("{}: {}", name_of(typeid(error)), error.what()));
+  } catch (...) {
+    const std::type_info* type = abi::__cxa_current_exception_type();
+    write_record(child.channel, tag::kException, type == nullptr ? "of a foreign type" : name_of(*type));
+  }
+  if (child.reporter != nullptr) child.reporter->leave(channel);
+  std::fflush(nullptr);
+  if (returned) write_record(child.channel, tag::kReturned, {});
+}
+
+/// The rest of the way, in the container's pid namespace, and the body.
+[[noreturn]] void be_body(BodyChild& child) {
+  entry_enter(child.entry, CLONE_NEWPID);
+  entry_take_on(child.entry);
+  environ = child.environment;
+  install_crash_handler(child.channel, tag::kCrash);
+  ExitTrap::set(child.channel);
+  const std::uint64_t no_signals = 0;
+  child_call(SYS_rt_sigprocmask, SIG_SETMASK, as_word(&no_signals), 0, sizeof no_signals);
+  call_guarded(child);
+  child_exit(0);
+}
+
+/// Where libc keeps the number of the calling thread, which abort(3) and raise(3) send their signal to: in a body that
+/// shares memory it is another. Null where it can't be found.
+int* find_believed_thread_id() {
+  // What libthread_db(3) asks for: size in bits, count, offset.
+  const auto* field = static_cast<const std::uint32_t*>(::dlsym(RTLD_DEFAULT, "_thread_db_pthread_tid"));
+  if (field == nullptr || field[0] != 8 * sizeof(int)) {
+    return nullptr;
+  }
+  auto* id = reinterpret_cast<int*>(reinterpret_cast<char*>(::pthread_self()) + field[2]);
+  return *id == ::gettid() ? id : nullptr;
+}
+
+void be_body_in_shared_memory(void* argument) {
+  // A backtrace ends here: whoever made this stack is on another.
+#if defined(__x86_64__)
+  asm volatile(".cfi_undefined rip");
+#elif defined(__aarch64__)
+  asm volatile(".cfi_undefined x30");
+#endif
+  BodyChild& child = *static_cast<BodyChild*>(argument);
+  reset_signal_handlers();
+  if (child.believed_thread_id != nullptr) {
+    *child.believed_thread_id = static_cast<int>(child_call(SYS_gettid));
+  }
+  be_body(child);
+}
+
+/// The channel's end in the caller.
+class ChannelReader {
+ public:
+  ChannelReader() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) {
+      throw SystemError("make a pipe for a body in a container");
+    }
+    reader_.reset(ends[0]);
+    const UniqueFd writer(ends[1]);
+    // Above what the body has as stdio.
+    writer_.reset(::fcntl(writer.get(), F_DUPFD_CLOEXEC, 3));
+    if (!writer_ || ::fcntl(reader_.get(), F_SETFL, O_NONBLOCK) != 0) {
+      throw SystemError("set up a pipe for a body in a container");
+    }
+  }
+  [[nodiscard]] int writer() const { return writer_.get(); }
+  [[nodiscard]] UniqueFd take_reader() { return std::move(reader_); }
+  void started() { writer_.reset(); }
+  void feed(std::string_view piece) { bytes_ += piece; }
+
+  /// @param handle called with tag and bytes of each whole record
+  template <typename Handle>
+  void for_each(Handle handle) const {
+    std::string_view left = bytes_;
+    for (std::uint32_t size = 0; left.size() > sizeof size;) {
+      std::memcpy(&size, left.data(), sizeof size);
+      if (left.size() < sizeof size + 1 + size) return;
+      handle(left[sizeof size], left.substr(sizeof size + 1, size));
+      left.remove_prefix(sizeof size + 1 + size);
+    }
+  }
+
+ private:
+  UniqueFd reader_, writer_;
+  std::string bytes_;
+};
+
+/// Environment as execve(2) has it.
+class Environment {
+ public:
+  explicit Environment(std::vector<std::string> variables) : variables_(std::move(variables)) {
+    for (std::string& variable : variables_) pointers_.push_back(variable.data());
+    pointers_.push_back(nullptr);
+  }
+  [[nodiscard]] char** get() { return pointers_.data(); }
+
+ private:
+  std::vector<std::string> variables_;
+  std::vector<char*> pointers_;
+};
+
+/// New children of the calling thread are born in the container's pid namespace.
+class ChildrenInPidNamespace {
+ public:
+  explicit ChildrenInPidNamespace(int init_pidfd) : own_(::open("/proc/thread-self/ns/pid", O_RDONLY | O_CLOEXEC)) {
+    if (!own_ || ::setns(init_pidfd, CLONE_NEWPID) != 0) {
+      throw SystemError("let children be born in the container's pid namespace");
+    }
+  }
+  ChildrenInPidNamespace(const ChildrenInPidNamespace&) = delete;
+  ChildrenInPidNamespace& operator=(const ChildrenInPidNamespace&) = delete;
+  ~ChildrenInPidNamespace() {
+    if (::setns(own_.get(), CLONE_NEWPID) != 0) {
+      log(LogLevel::error, "this thread's children will be born in a container");
+    }
+  }
+
+ private:
+  UniqueFd own_;
+};
+
+/// Memory that a forked child shares.
+template <typename T>
+class SharedValue {
+ public:
+  explicit SharedValue(const T& value)
+      : memory_(::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
+    if (memory_ == MAP_FAILED) {
+      throw SystemError("map memory for a body in a container");
+    }
+    new (memory_) T(value);
+  }
+  SharedValue(const SharedValue&) = delete;
+  SharedValue& operator=(const SharedValue&) = delete;
+  ~SharedValue() { ::munmap(memory_, sizeof(T)); }
+  [[nodiscard]] T& get() { return *static_cast<T*>(memory_); }
+
+ private:
+  void* memory_;
+};
+
+/// Not through stdio: a body that shares memory may hold its lock, and wait for room in the pipe.
+void pass_on(bool is_stderr, std::string_view piece) {
+  while (!piece.empty()) {
+    const ssize_t written = ::write(is_stderr ? STDERR_FILENO : STDOUT_FILENO, piece.data(), piece.size());
+    if (written < 0 && errno != EINTR) {
+      return;
+    }
+    piece.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+  }
+}
+
+/// How a process ended, seen from outside.
+void note_status(const siginfo_t& info, BodyEnd& end) {
+  end.how = info.si_code == CLD_EXITED ? BodyEnd::How::exited : BodyEnd::How::killed;
+  end.code = info.si_status;
+}
+
+/// What the channel says goes before what is seen from outside.
+void note_records(const ChannelReader& channel, BodyEnd& end, BodyReporter* reporter) {
+  channel.for_each([&](char kind, std::string_view bytes) {
+    switch (kind) {
+      case tag::kReport:
+        if (reporter != nullptr) reporter->arrived(bytes);
+        break;
+      case tag::kValue:
+        end.value = bytes;
+        break;
+      case tag::kReturned:
+        if (end.how == BodyEnd::How::exited && end.code == 0) end.how = BodyEnd::How::returned;
+        break;
+      case tag::kException:
+        end.how = BodyEnd::How::exception;
+        end.exception = bytes;
+        break;
+      case tag::kCrash: {
+        CrashRecord crash;
+        std::memcpy(&crash, bytes.data(), std::min(bytes.size(), sizeof crash));
+        end.backtrace = readable_backtrace(crash);
+        break;
+      }
+      default:
+        break;
+    }
+  });
+}
+
+/// For a body that hangs: it is asked where it is, and killed.
+constexpr Milliseconds kToTellWhere{500};
+
+class BodyRun {
+ public:
+  BodyRun(const Target& target, const std::function<void(const BodyChannel&)>& body, const BodyOptions& options)
+      : target_(target),
+        options_(options),
+        plan_(plan_command(target, {"body"}, {.env = options.env, .cwd = options.cwd, .user = options.user})),
+        environment_(plan_.environment),
+        on_output_(pass_on),
+        pump_(target, plan_.account, {}, on_output_),
+        cgroup_(target) {
+    plan_.stdio = pump_.command_ends();
+    pump_.also_read(channel_.take_reader(), [this](std::string_view piece) { channel_.feed(piece); });
+    cgroups_ = v1_cgroups(target);
+    child_.body = &body;
+    child_.channel = channel_.writer();
+    child_.environment = environment_.get();
+    prepare_crash_handler();
+  }
+
+  BodyEnd by_fork();
+  BodyEnd in_shared_memory();
+
+ private:
+  void make_entry() {
+    child_.entry = entry_into(target_, cgroups_);
+    fill(child_.entry, plan_, limits_);
+  }
+  BodyEnd finish(const Entry& entry, const siginfo_t& info, bool timed_out, BodyReporter* reporter);
+
+  const Target& target_;
+  const BodyOptions& options_;
+  SpawnPlan plan_;
+  Environment environment_;
+  ChannelReader channel_;
+  OutputPump::OnOutput on_output_;
+  OutputPump pump_;
+  ExecCgroup cgroup_;
+  std::vector<int> cgroups_;
+  std::vector<SoftLimit> limits_ = default_limits();
+  BodyChild child_;
+};
+
+BodyEnd BodyRun::finish(const Entry& entry, const siginfo_t& info, bool timed_out, BodyReporter* reporter) {
+  if (entry.failed != EntryStep::none) {
+    constexpr int kDyingMs = 100;
+    if (target_.state().dies_within(kDyingMs)) throw_stopped();
+    throw SystemError(describe(entry.failed, plan_), entry.code);
+  }
+  BodyEnd end;
+  note_status(info, end);
+  note_records(channel_, end, reporter);
+  if (timed_out) {
+    end.how = BodyEnd::How::timed_out;
+    end.duration = options_.timeout;
+  }
+  end.out = pump_.take_out();
+  end.err = pump_.take_err();
+  return end;
+}
+
+BodyEnd BodyRun::by_fork() {
+  // No clone3(2) into the control group: only libc's fork() leaves its locks in order in the child.
+  const UniqueFd procs(cgroup_.fd() < 0 ? -1 : ::openat(cgroup_.fd(), "cgroup.procs", O_WRONLY | O_CLOEXEC));
+  if (procs) cgroups_.push_back(procs.get());
+  make_entry();
+  child_.reporter = body_reporter();
+  SharedValue<BodyChild> shared(child_);
+  std::fflush(nullptr);
+  pid_t pid = -1;
+  {
+    const VmChildScope scope;
+    const ChildrenInPidNamespace children(target_.init_pidfd());
+    pid = ::fork();
+    if (pid == 0) {
+      if (!kSanitized) reset_signal_handlers();
+      be_body(shared.get());
+    }
+  }
+  if (pid < 0) {
+    throw SystemError("fork a body in a container");
+  }
+  ContainerProcess process = ContainerProcess::adopt(pid);
+  pump_.started();
+  channel_.started();
+  bool timed_out = false;
+  try {
+    if (!pump_.pump_until_exit(process, Deadline::after(options_.timeout))) {
+      timed_out = true;
+      ::kill(pid, SIGABRT);
+      static_cast<void>(pump_.pump_until_exit(process, Deadline::after(kToTellWhere)));
+    }
+    pump_.drain();
+  } catch (...) {
+    cgroup_.kill(process);
+    throw;
+  }
+  if (timed_out) cgroup_.kill_all();
+  const siginfo_t info = process.wait_info();
+  pump_.drain();
+  return finish(shared.get().entry, info, timed_out, child_.reporter);
+}
+
+BodyEnd BodyRun::in_shared_memory() {
+  // Crash handler, exit trap, environment and libc's idea of the thread are one a process.
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  make_entry();
+  constexpr std::size_t kStack = 8UL << 20;
+  const ChildStack stack(kStack);
+  const UniqueFd ended(::eventfd(0, EFD_CLOEXEC));
+  if (!ended) {
+    throw SystemError("make an eventfd");
+  }
+  bool timed_out = false;
+  std::exception_ptr failure;
+  std::fflush(nullptr);
+  // The calling thread is suspended while the body runs.
+  std::thread watcher([&] {
+    try {
+      if (!pump_.pump_until(ended.get(), Deadline::after(options_.timeout))) {
+        timed_out = true;
+        if (child_.pid > 0) ::kill(child_.pid, SIGABRT);
+        if (!pump_.pump_until(ended.get(), Deadline::after(kToTellWhere))) {
+          cgroup_.kill_all();
+          static_cast<void>(pump_.pump_until(ended.get(), Deadline::never()));
+        }
+      }
+    } catch (...) {
+      failure = std::current_exception();
+      cgroup_.kill_all();
+    }
+  });
+  long child = -1;
+  {
+    child_.believed_thread_id = find_believed_thread_id();
+    const int own_id = ::gettid();
+    char** const own_environment = environ;
+    const VmChildScope scope;
+    try {
+      const ChildrenInPidNamespace children(target_.init_pidfd());
+      child = vm_clone({.flags = CLONE_PARENT_SETTID,
+                        .stack_lowest = stack.lowest(),
+                        .stack_size = kStack,
+                        .parent_tid = &child_.pid,
+                        .cgroup_fd = cgroup_.fd(),
+                        .entry = be_body_in_shared_memory,
+                        .argument = &child_});
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    environ = own_environment;
+    if (child_.believed_thread_id != nullptr) *child_.believed_thread_id = own_id;
+  }
+  ::eventfd_write(ended.get(), 1);
+  watcher.join();
+  pump_.started();
+  channel_.started();
+  if (failure) std::rethrow_exception(failure);
+  if (child < 0) {
+    throw SystemError("start a body in a container", static_cast<int>(-child));
+  }
+  const siginfo_t info = ContainerProcess::adopt(static_cast<pid_t>(child)).wait_info();
+  pump_.drain();
+  return finish(child_.entry, info, timed_out, nullptr);
+}
+
+std::string signal_text(int number) {
+  const char* name = ::sigabbrev_np(number);
+  return name == nullptr ? fmt::format("signal {}", number) : fmt::format("SIG{} ({})", name, ::sigdescr_np(number));
+}
+
+}  // namespace
+
+void BodyChannel::report(std::string_view text) const { write_record(fd_, tag::kReport, text); }
+void BodyChannel::value(std::string_view bytes) const { write_record(fd_, tag::kValue, bytes); }
+
+void set_body_reporter(BodyReporter* reporter) noexcept { the_reporter = reporter; }
+BodyReporter* body_reporter() noexcept { return the_reporter; }
+
+std::string describe(const BodyEnd& end) {
+  std::string text;
+  switch (end.how) {
+    case BodyEnd::How::returned:
+      return {};
+    case BodyEnd::How::exception:
+      return fmt::format("threw an exception that nobody caught: {}", end.exception);
+    case BodyEnd::How::exited:
+      return fmt::format("ended the process with exit status {} before it returned", end.code);
+    case BodyEnd::How::killed:
+      text = fmt::format("was killed by {}", signal_text(end.code));
+      break;
+    case BodyEnd::How::timed_out:
+      text = fmt::format("did not return within {} and was killed", to_string(end.duration));
+      break;
+  }
+  return end.backtrace.empty() ? text : fmt::format("{}; it was here:\n{}", text, end.backtrace);
+}
+
+BodyEnd run_body(const Target& target, const std::function<void(const BodyChannel&)>& body,
+                 const BodyOptions& options) {
+  const auto begin = Deadline::Clock::now();
+  BodyRun run(target, body, options);
+  const bool shared = options.engine == BodyEngine::shared_memory && !kSanitized;
+  BodyEnd end = shared ? run.in_shared_memory() : run.by_fork();
+  if (end.how != BodyEnd::How::timed_out) {
+    end.duration = std::chrono::duration_cast<Milliseconds>(Deadline::Clock::now() - begin);
+  }
+  return end;
+}
+
+}  // namespace mayfly
