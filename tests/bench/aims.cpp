@@ -10,6 +10,9 @@ std::vector<Aim> aims() {
       {"clean cycle / podman run", "cycle", row::kMayfly, row::kPodman, 0, 1 / 15.0},
       {"clean cycle with a network / floor with a veth", "network", row::kMayflyNat, row::kVethFloor, 0, 2.8},
       {"exec / raw setns, fork, exec", "exec", row::kExec, row::kRawExec, 0, 2},
+      {"body in shared memory, ms", "exec", row::kSharedBody, "", 0, 0.3},
+      {"body by fork, ms", "exec", row::kForkedBody, "", 0, 1.5},
+      {"body by fork / podman exec", "exec", row::kForkedBody, row::kPodmanExec, 0, 1 / 10.0},
       {"exec / podman exec", "exec", row::kExec, row::kPodmanExec, 0, 1 / 20.0},
       {"systemd machine to `running`, ms", "systemd", row::kClone, "", 0, 220},
       // 220 ms where lxc-copy takes 390: the machine of the aims.

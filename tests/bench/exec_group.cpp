@@ -78,6 +78,9 @@ Group exec_group(const Surroundings& on) {
   const std::string init = std::to_string(container->target().init_pid());
   group.rows.push_back({row::kRawExec, timed([container, pidfd] { raw_exec(pidfd, true); })});
   group.rows.push_back({row::kExec, timed([container] { container->check({"/bin/true"}); })});
+  group.rows.push_back(
+      {row::kSharedBody, timed([container] { container->inside([] {}, {.engine = BodyEngine::shared_memory}); })});
+  group.rows.push_back({row::kForkedBody, timed([container] { container->inside([] {}); })});
   group.rows.push_back({.name = "nsenter --all",
                         .run = timed([container, init] {
                           check_process({"nsenter", "-t", init, "-a", "/bin/true"});

@@ -1,8 +1,11 @@
 #include <gmock/gmock.h>
 
 #include "mayfly/exec/accounts.h"
+#include "mayfly/exec/host_program.h"
 #include "mayfly/exec/proc_text.h"
 #include "mayfly/exec/spawn.h"
+#include "mayfly/support/error.h"
+#include "mayfly/support/file_io.h"
 
 namespace mayfly {
 namespace {
@@ -128,6 +131,44 @@ TEST(ProgramCandidates, AreThePathsDirectoriesInOrder) {
 TEST(ProgramCandidates, AreTheProgramAloneWithASlash) {
   EXPECT_THAT(program_candidates("./ls", "/bin"), ElementsAre("./ls"));
   EXPECT_THAT(program_candidates("", "/bin"), IsEmpty());
+}
+
+TEST(ElfInterpreter, IsTheDynamicLoaderOfThisProgram) {
+  EXPECT_THAT(elf_interpreter("/proc/self/exe"), ::testing::MatchesRegex("/lib.*/ld-linux.*"));
+}
+
+TEST(ElfInterpreter, ExistsForProgramsOnly) {
+  const TempDir directory;
+  const auto refusal = [&](const std::string& content) -> std::string {
+    write_file(directory.path() / "x", content);
+    try {
+      return "interpreter '" + elf_interpreter(directory.path() / "x") + "'";
+    } catch (const Error& error) {
+      return error.message();
+    }
+  };
+  EXPECT_THAT(refusal("#!/bin/sh\n"), ::testing::EndsWith("/x' is a script"));
+  EXPECT_THAT(refusal("text"), ::testing::EndsWith("/x' isn't a program: no ELF file"));
+  EXPECT_THAT(refusal("\x7f" "ELF"), ::testing::EndsWith("/x' isn't a program: it is too short for an ELF file"));
+  EXPECT_THAT(refusal(""), ::testing::EndsWith("/x' isn't a program: no ELF file"));
+}
+
+TEST(LibraryDirectories, AreNamedOnceEach) {
+  EXPECT_THAT(library_directories("\tlinux-vdso.so.1 (0x00007ffd)\n"
+                                  "\tlibapp.so => /build/app/lib/../lib/libapp.so (0x00007f01)\n"
+                                  "\tlibstdc++.so.6 => /lib/x86_64-linux-gnu/libstdc++.so.6 (0x00007f02)\n"
+                                  "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f03)\n"
+                                  "\t/lib64/ld-linux-x86-64.so.2 (0x00007f04)\n"),
+              ElementsAre("/build/app/lib", "/lib/x86_64-linux-gnu"));
+}
+
+TEST(LibraryDirectories, MissingLibrariesAreNamed) {
+  try {
+    static_cast<void>(library_directories("\tliba.so => not found\n\tlibb.so => not found\n"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.message(), "libraries that the host doesn't have: liba.so, libb.so");
+  }
 }
 
 }  // namespace

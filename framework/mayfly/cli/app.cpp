@@ -43,6 +43,7 @@ constexpr auto kRunExamples = R"(Examples:
   mayfly run web.toml -- nginx -t
   mayfly run web.toml --user www-data -- sh -c 'id; pwd'
   tar c site | mayfly run web.toml -- tar x -C /srv
+  mayfly run --host-program --copy-out /tmp/log=client.log web.toml -- build/client_test
 
 Exit code: the command's own; 128 + n when signal n ended it; 2 wrong profile; 3 Mayfly or the host failed.
 )";
@@ -63,6 +64,7 @@ constexpr auto kTestExamples = R"(Examples:
   mayfly test build/web_test
   mayfly test -j4 build/*_test --junit build/report.xml --times
   mayfly test build/web_test --filter 'Web.*' -- --gtest_shuffle
+  mayfly test web.toml build/client_test --isolate case --copy-in testdata=/srv/testdata
 
 Exit code: 0 all passed or were skipped; 1 a test or a program failed; 2 wrong command line; 3 Mayfly or the host failed.
 )";
@@ -139,15 +141,15 @@ struct CommandLine {
   std::string isolate = "suite";
   AutoaddArguments autoadd;
   std::filesystem::path goss;
-  std::vector<std::string> env;
+  std::vector<std::string> env, copy_in, copy_out;
   std::vector<std::string> steps, skip, also;
   std::string keep;
   bool no_provision = false;
   bool json = false;
 };
 
-void add_run_options(CLI::App& command, CommandLine& line) {
-  command.add_option("PROFILE", line.run.profile, "the machine's TOML file")->type_name("FILE")->required();
+/// How a process in the container is run.
+void add_process_options(CLI::App& command, CommandLine& line) {
   command.add_option("-u,--user", line.run.user, "name or number of a user in the container (default: root)")
       ->type_name("USER");
   command.add_option("-w,--workdir", line.run.directory, "working directory in the container")->type_name("DIR");
@@ -156,6 +158,16 @@ void add_run_options(CLI::App& command, CommandLine& line) {
       ->expected(1)
       ->take_all()
       ->allow_extra_args(false);
+  command.add_option("--copy-in", line.copy_in, "file or directory that is copied into the container before")
+      ->type_name("HOST=CONTAINER")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+}
+
+void add_run_options(CLI::App& command, CommandLine& line) {
+  command.add_option("PROFILE", line.run.profile, "the machine's TOML file")->type_name("FILE")->required();
+  add_process_options(command, line);
   command.add_flag("--no-provision", line.no_provision, "leave out the profile's [[provision]] steps");
 }
 
@@ -195,7 +207,12 @@ void add_verify(CLI::App& app, CommandLine& line) {
 void add_test(CLI::App& app, CommandLine& line) {
   TestArguments& test = line.test;
   CLI::App* command = app.add_subcommand("test", "Run GoogleTest programs, a process a suite, several at a time");
-  command->add_option("PROGRAM", test.programs, "GoogleTest programs")->type_name("FILE...")->required();
+  command
+      ->add_option("PROGRAM", test.programs,
+                   "GoogleTest programs; after a profile (FILE.toml) each process runs in a clean container of it")
+      ->type_name("FILE...")
+      ->required();
+  add_process_options(*command, line);
   command->add_option("-j,--jobs", test.jobs, "how many processes at a time (default: one a processor)")
       ->type_name("N")
       ->check(CLI::Range(1U, 1024U).description(""));
@@ -253,6 +270,13 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
   add_run_options(*run, line);
   run->add_option("-t,--timeout", line.run.timeout, "kill the command after this time, such as 90s or 5min")
       ->type_name("TIME");
+  run->add_flag("--host-program", line.run.host_program,
+                "COMMAND is a program of this host, run with the host's loader and libraries");
+  run->add_option("--copy-out", line.copy_out, "file or directory that is copied out of the container after")
+      ->type_name("CONTAINER=HOST")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
   run->footer(kRunExamples);
 
   add_verify(app, line);
@@ -279,6 +303,20 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
   app.add_subcommand("gc", "Remove what killed sessions left behind, and an idle pool; live sessions aren't touched");
   app.add_subcommand("doctor", "Probe what this host can do, and say what to change");
   app.add_subcommand("version", "Print the version");
+}
+
+/// "HOST=CONTAINER" or the other way round.
+std::vector<std::pair<std::string, std::string>> parse_copies(const char* option,
+                                                              const std::vector<std::string>& texts) {
+  std::vector<std::pair<std::string, std::string>> copies;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
+      throw UsageError(fmt::format("{} '{}' isn't of the form FROM=TO", option, text));
+    }
+    copies.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return copies;
 }
 
 std::map<std::string, std::string> parse_env(const std::vector<std::string>& pairs) {
@@ -325,6 +363,8 @@ int dispatch(const std::string& name, CommandLine& line) {
   const Console console(wants_colour(colour_choice(line.colour), isatty(STDOUT_FILENO) != 0, std::getenv("NO_COLOR"),
                                      std::getenv("TERM")));
   line.run.env = parse_env(line.env);
+  for (auto& [from, to] : parse_copies("--copy-in", line.copy_in)) line.run.copy_in.emplace_back(from, to);
+  for (auto& [from, to] : parse_copies("--copy-out", line.copy_out)) line.run.copy_out.emplace_back(from, to);
   line.run.provision = !line.no_provision;
   line.verify.selection = {.steps = parse_steps("--step", line.steps),
                            .skip = parse_steps("--skip", line.skip),
@@ -341,6 +381,8 @@ int dispatch(const std::string& name, CommandLine& line) {
   if (name == "test") {
     line.test.each_case = line.isolate == "case";
     line.test.gtest = line.run.command;
+    line.test.machine = line.run;
+    line.test.copy_in = line.copy_in;
     return test_command(line.test, console);
   }
   if (name == "coverage") return coverage_command(line.judge, console);

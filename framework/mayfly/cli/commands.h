@@ -21,7 +21,10 @@ struct RunArguments {
   std::string directory{};
   std::map<std::string, std::string> env{};
   bool provision = true;
-  std::string timeout{};  ///< as parse_duration() reads it; empty: none
+  std::string timeout{};                                                  ///< as parse_duration() reads it; empty: none
+  bool host_program = false;                                              ///< ExecOptions::host_program
+  std::vector<std::pair<std::filesystem::path, std::string>> copy_in{};   ///< host, container; before the command
+  std::vector<std::pair<std::string, std::filesystem::path>> copy_out{};  ///< container, host; after it, if there
 };
 /// @throws UsageError for a timeout that is none
 int run_command(const RunArguments& arguments);
@@ -46,10 +49,12 @@ struct VerifyArguments {
 int verify_command(const VerifyArguments& arguments, const Console& console);
 
 struct TestArguments {
-  std::vector<std::filesystem::path> programs;
-  std::vector<std::string> gtest{};  ///< what follows `--`
-  unsigned jobs = 0;                 ///< 0: one a processor
-  bool each_case = false;            ///< a process a test case, not a suite
+  std::vector<std::filesystem::path> programs;  ///< a profile before them: in clean containers of it
+  RunArguments machine{};                       ///< with a profile: how each is run
+  std::vector<std::string> copy_in{};           ///< with a profile: "HOST=CONTAINER"
+  std::vector<std::string> gtest{};             ///< what follows `--`
+  unsigned jobs = 0;                            ///< 0: one a processor
+  bool each_case = false;                       ///< a process a test case, not a suite
   std::string filter{};
   std::string timeout = "15min";  ///< of one process, as parse_duration() reads it; "0s": none
   std::filesystem::path junit{};  ///< empty: no report

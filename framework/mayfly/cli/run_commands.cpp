@@ -11,6 +11,7 @@ namespace {
 
 ExecOptions exec_options(const RunArguments& arguments) {
   ExecOptions options{.env = arguments.env, .cwd = arguments.directory, .user = arguments.user};
+  options.host_program = arguments.host_program;
   if (!arguments.timeout.empty()) {
     options.timeout = parse_duration(arguments.timeout);
     if (!options.timeout) {
@@ -24,6 +25,14 @@ Container start(Session& session, const Profile& profile, bool provision) {
   return provision ? session.start(profile) : session.start_unprovisioned(profile);
 }
 
+/// What a command that has failed hasn't made isn't there.
+void copy_results(const Container& container,
+                  const std::vector<std::pair<std::string, std::filesystem::path>>& results) {
+  for (const auto& [from, to] : results) {
+    if (file_status(container.target(), from)) container.copy_out(from, to);
+  }
+}
+
 int run_attached_in(const RunArguments& arguments, const ExecOptions& options) {
   const Profile profile = load_named_profile(arguments.profile);
   if (arguments.provision) require_secrets({profile}, {.steps = {ScenarioStep::converge}});
@@ -31,7 +40,11 @@ int run_attached_in(const RunArguments& arguments, const ExecOptions& options) {
   try {
     const int code = guard.use({}, [&](Session& session) {
       const Container container = start(session, profile, arguments.provision);
-      return container.run_attached(arguments.command.empty() ? login_shell(container) : arguments.command, options);
+      for (const auto& [from, to] : arguments.copy_in) container.copy_in(from, to);
+      const int status =
+          container.run_attached(arguments.command.empty() ? login_shell(container) : arguments.command, options);
+      copy_results(container, arguments.copy_out);
+      return status;
     });
     guard.wait_if_interrupted();
     return code;

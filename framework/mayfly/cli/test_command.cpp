@@ -11,6 +11,7 @@
 #include "mayfly/cli/commands.h"
 #include "mayfly/cli/exit_code.h"
 #include "mayfly/cli/interrupt.h"
+#include "mayfly/cli/load_profiles.h"
 #include "mayfly/cli/test_text.h"
 #include "mayfly/cli/test_view.h"
 #include "mayfly/cli/usage_error.h"
@@ -54,6 +55,38 @@ void check_programs(const std::vector<std::filesystem::path>& programs) {
       throw error;
     }
   }
+}
+
+/// A profile that stands before the programs.
+std::optional<std::filesystem::path> take_profile(TestArguments& arguments) {
+  if (arguments.programs.front().extension() != ".toml") {
+    if (!arguments.machine.user.empty() || !arguments.machine.directory.empty() || !arguments.machine.env.empty() ||
+        !arguments.copy_in.empty()) {
+      throw UsageError("--user, --workdir, --env and --copy-in are for programs in a container: give a profile first");
+    }
+    return std::nullopt;
+  }
+  const std::filesystem::path profile = arguments.programs.front();
+  arguments.programs.erase(arguments.programs.begin());
+  if (arguments.programs.empty()) {
+    throw UsageError(
+        fmt::format("'mayfly test {0}' needs a program: mayfly test {0} build/web_test", profile.string()));
+  }
+  static_cast<void>(load_named_profile(profile));  // what is wrong with it is said once, and before anything runs
+  return profile;
+}
+
+TestsInside inside(const std::filesystem::path& profile, const TestArguments& arguments) {
+  TestsInside result{.mayfly = std::filesystem::read_symlink("/proc/self/exe"),
+                     .profile = std::filesystem::absolute(profile)};
+  const auto add = [&](const char* option, const std::string& value) {
+    if (!value.empty()) result.run_options.insert(result.run_options.end(), {option, value});
+  };
+  add("--user", arguments.machine.user);
+  add("--workdir", arguments.machine.directory);
+  for (const auto& [name, value] : arguments.machine.env) add("--env", fmt::format("{}={}", name, value));
+  for (const std::string& copy : arguments.copy_in) add("--copy-in", copy);
+  return result;
 }
 
 TestRunOptions run_options(const TestArguments& arguments) {
@@ -151,9 +184,12 @@ int run_tests(const TestArguments& arguments, TestRunOptions options, Interrupti
 
 }  // namespace
 
-int test_command(const TestArguments& arguments, const Console& console) {
+int test_command(const TestArguments& given, const Console& console) {
+  TestArguments arguments = given;
+  const std::optional<std::filesystem::path> profile = take_profile(arguments);
   check_programs(arguments.programs);
   TestRunOptions options = run_options(arguments);
+  if (profile) options.inside = inside(*profile, arguments);
   Interruptible interruptible;
   const InterruptGuard guard([&] { interruptible.kill(); });
   try {

@@ -29,6 +29,9 @@ struct ExecOptions {
   std::string cwd{};                         ///< empty: `/`, or the user's home when `user` is set
   std::string user{};                        ///< name or number, from the container's own /etc/passwd; empty: root
   std::optional<PrivateTree> private_tree{};
+  /// The command is a program of the host (a path there, or a name in its PATH), run with the host's own loader and
+  /// libraries: it needs nothing in the container but /proc. For test binaries; see host_program.h.
+  bool host_program = false;
   std::optional<Milliseconds> timeout{};  ///< then the command's whole tree is killed, even what has left its session
   /// Called with each piece of output as it comes (true: standard error); it is collected all the same.
   std::function<void(bool is_stderr, std::string_view piece)> on_output{};

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "mayfly/exec/files.h"
+#include "mayfly/exec/host_program.h"
 #include "mayfly/support/error.h"
 
 namespace mayfly {
@@ -69,7 +70,11 @@ SpawnPlan plan_command(const Target& target, const std::vector<std::string>& arg
   for (const auto& [name, value] : environment) {
     plan.environment.push_back(name + "=" + value);
   }
-  plan.candidates = program_candidates(argv.front(), environment["PATH"]);
+  if (options.host_program) {
+    plan.host_program = std::make_shared<HostProgram>(open_host_program(target, argv));
+  } else {
+    plan.candidates = program_candidates(argv.front(), environment["PATH"]);
+  }
   return plan;
 }
 
@@ -77,6 +82,11 @@ ExecFailure explain_exec_failure(const Target& target, const SpawnPlan& plan, in
   constexpr int kNotFound = 127;
   constexpr int kNotExecutable = 126;
   const std::string& program = plan.argv.front();
+  if (plan.host_program) {
+    char buffer[256];
+    return {kNotExecutable, fmt::format("mayfly: the host's '{}' can't be executed in the container: {}\n", program,
+                                        strerror_r(exec_error, buffer, sizeof buffer))};
+  }
   const bool missing = exec_error == ENOENT || exec_error == ENOTDIR;
   if (!missing) {
     char buffer[256];

@@ -162,6 +162,9 @@ MAYFLY_VM_CHILD void take_stdio(Entry& entry) noexcept {
     entry_check(entry, EntryStep::descriptors, child_call(SYS_dup3, entry.stdio[number], number, 0));
   }
   entry_check(entry, EntryStep::descriptors, child_call(SYS_close_range, kAboveStdio, ~0U, CLOSE_RANGE_CLOEXEC));
+  for (std::size_t i = 0; i < entry.kept_count; ++i) {
+    entry_check(entry, EntryStep::descriptors, child_call(SYS_fcntl, entry.kept[i], F_SETFD, 0));
+  }
 }
 
 }  // namespace

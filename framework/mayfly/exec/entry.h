@@ -43,6 +43,8 @@ struct Entry {
   const char* cwd = nullptr;
   const char* fallback_cwd = nullptr;
   int stdio[3] = {-1, -1, -1};
+  const int* kept = nullptr;  ///< descriptors that stay open when a program is executed
+  std::size_t kept_count = 0;
   int private_tree = -1;
   bool controlling_terminal = false;
   uid_t uid = 0;

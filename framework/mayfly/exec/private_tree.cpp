@@ -34,6 +34,10 @@ UniqueFd open_private_tree(const Target& target, const std::filesystem::path& di
   if (const int code = call_in_container(target, make_mount_point, nullptr); code != 0) {
     throw SystemError(fmt::format("make '{}' in the container", PrivateTree::kMountPoint), code);
   }
+  return open_tree_copy(target, directory);
+}
+
+UniqueFd open_tree_copy(const Target& target, const std::filesystem::path& directory) {
   UniqueFd tree(::open_tree(AT_FDCWD, directory.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
   if (!tree) {
     throw SystemError(fmt::format("open tree '{}'", directory.string()));

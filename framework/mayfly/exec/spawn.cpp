@@ -13,6 +13,7 @@
 
 #include "mayfly/exec/command.h"
 #include "mayfly/exec/entry.h"
+#include "mayfly/exec/host_program.h"
 #include "mayfly/exec/target_state.h"
 #include "mayfly/exec/vm_child.h"
 #include "mayfly/support/error.h"
@@ -37,6 +38,7 @@ struct Shared : Entry {
   const char** script_argv = nullptr;  ///< /bin/sh, a slot for the path, the arguments
   const char* const* environment = nullptr;
   const char* const* candidates = nullptr;
+  int executable = -1;  ///< a descriptor instead
   void* inner_stack = nullptr;
   // call_in_container()
   int (*work)(void*) = nullptr;
@@ -59,6 +61,11 @@ MAYFLY_VM_CHILD void show_private_tree(Shared& shared) noexcept {
 }
 
 MAYFLY_VM_CHILD void execute(Shared& shared) noexcept {
+  if (shared.executable >= 0) {
+    entry_failed(shared, EntryStep::execute,
+                 child_call(SYS_execveat, shared.executable, as_word(""), as_word(shared.argv),
+                            as_word(shared.environment), AT_EMPTY_PATH));
+  }
   long error = -ENOENT;
   for (const char* const* path = shared.candidates; *path != nullptr; ++path) {
     long result = child_call(SYS_execve, as_word(*path), as_word(shared.argv), as_word(shared.environment));
@@ -210,7 +217,7 @@ std::vector<std::string> program_candidates(const std::string& program, std::str
 }
 
 ContainerProcess ContainerProcess::start(const Target& target, const SpawnPlan& plan, int leaf_cgroup) {
-  const auto argv = pointers(plan.argv);
+  const auto argv = pointers(plan.host_program ? plan.host_program->argv : plan.argv);
   const auto environment = pointers(plan.environment);
   const auto candidates = pointers(plan.candidates);
   std::vector<const char*> script_argv{"/bin/sh", nullptr};
@@ -226,6 +233,15 @@ ContainerProcess ContainerProcess::start(const Target& target, const SpawnPlan& 
   shared.environment = environment.data();
   shared.candidates = candidates.data();
   fill(shared, plan, limits);
+  std::vector<int> kept;
+  if (plan.host_program) {
+    shared.executable = plan.host_program->executable.get();
+    for (const UniqueFd& fd : plan.host_program->kept) {
+      kept.push_back(fd.get());
+    }
+    shared.kept = kept.data();
+    shared.kept_count = kept.size();
+  }
   shared.inner_stack = inner_stack.lowest();
 
   ContainerProcess process;

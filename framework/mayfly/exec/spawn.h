@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <array>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,8 @@
 
 namespace mayfly {
 
+struct HostProgram;
+
 // Entering a container: the thin layer of system calls below run() and the functions of files.h.
 
 /// A process to be started in a container, as a value.
@@ -18,6 +21,8 @@ struct SpawnPlan {
   std::vector<std::string> argv;
   std::vector<std::string> environment;  ///< "NAME=value"
   std::vector<std::string> candidates;   ///< paths to execute: the first that exists is it (execvp(3))
+  /// A program of the host instead, with its argv; see host_program.h
+  std::shared_ptr<const HostProgram> host_program{};
   Account account{.name = "root", .groups = {0}};
   std::string cwd = "/";
   std::string fallback_cwd{};  ///< when `cwd` can't be entered; empty: that is an error

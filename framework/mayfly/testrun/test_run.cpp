@@ -23,7 +23,10 @@ namespace fs = std::filesystem;
 
 constexpr Milliseconds kTick{100};
 constexpr Milliseconds kListingPatience{60'000};
+constexpr int kSignalBase = 128;
 constexpr const char* kListing = "(list of tests)";
+/// Where a program in a container writes its results.
+constexpr const char* kResultInside = "/tmp/.mayfly-test-result.xml";
 
 /// File names, or where two programs share one, their paths.
 std::vector<std::string> names_of(const std::vector<fs::path>& programs) {
@@ -122,10 +125,20 @@ fs::path TestRun::file_of(std::size_t id, const char* extension) const {
   return directory_->path() / fmt::format("{}.{}", id, extension);
 }
 
-std::vector<std::string> TestRun::command_of(const TestProcess& process) const {
-  std::vector<std::string> argv{programs_[process.program].file.string(),
-                                "--gtest_filter=" + filter_for(process.suite, process.tests)};
+std::vector<std::string> TestRun::command_of(const TestProcess& process, const fs::path& xml) const {
+  std::vector<std::string> argv;
+  if (const std::optional<TestsInside>& inside = options_.inside) {
+    argv = {inside->mayfly.string(), "run", "--host-program"};
+    argv.insert(argv.end(), inside->run_options.begin(), inside->run_options.end());
+    if (!xml.empty()) argv.insert(argv.end(), {"--copy-out", fmt::format("{}={}", kResultInside, xml.string())});
+    argv.insert(argv.end(), {inside->profile.string(), "--"});
+  }
+  argv.insert(argv.end(),
+              {programs_[process.program].file.string(), "--gtest_filter=" + filter_for(process.suite, process.tests)});
   argv.insert(argv.end(), options_.arguments.begin(), options_.arguments.end());
+  if (!xml.empty()) {
+    argv.push_back(fmt::format("--gtest_output=xml:{}", options_.inside ? kResultInside : xml.string()));
+  }
   return argv;
 }
 
@@ -135,8 +148,9 @@ std::string TestRun::name_of(const TestProcess& process) const {
 
 void TestRun::start(std::size_t id) {
   const TestProcess& process = plan_.processes[id];
-  RunningProcesses::Start how{.argv = command_of(process), .env = kOneShard, .output = file_of(id, "out")};
-  how.argv.push_back(fmt::format("--gtest_output=xml:{}", file_of(id, "xml").string()));
+  RunningProcesses::Start how{
+      .argv = command_of(process, file_of(id, "xml")), .env = kOneShard, .output = file_of(id, "out")};
+  if (options_.inside && ::getenv("MAYFLY_POOL") == nullptr) how.env["MAYFLY_POOL"] = "on";
   if (options_.timeout.count() > 0) how.timeout = options_.timeout;
   if (!options_.artifacts_root.empty()) {
     const std::string& name = programs_[process.program].name;
@@ -153,7 +167,11 @@ void TestRun::start(std::size_t id) {
   watched_.emplace(id, std::move(watched));
 }
 
-void TestRun::finish(std::size_t id, const ProcessEnd& end, const Observer& observer) {
+void TestRun::finish(std::size_t id, ProcessEnd end, const Observer& observer) {
+  // `mayfly run` tells of a signal as a shell does.
+  if (options_.inside && end.exit_code > kSignalBase) {
+    end.signal = std::exchange(end.exit_code, 0) - kSignalBase;
+  }
   const std::unique_ptr<Watched> watched = std::move(watched_.at(id));
   watched_.erase(id);
   watched->catch_up();
@@ -161,7 +179,7 @@ void TestRun::finish(std::size_t id, const ProcessEnd& end, const Observer& obse
   const fs::path xml = file_of(id, "xml");
   FinishedProcess done{.process = process,
                        .program = programs_[process.program].name,
-                       .command = command_of(process),
+                       .command = command_of(process, {}),
                        .started = watched->started,
                        .end = end,
                        .outcome = outcome_of(process, end, read_file_if_exists(xml), watched->progress),

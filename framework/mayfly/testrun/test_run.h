@@ -18,8 +18,16 @@
 
 namespace mayfly {
 
+/// The processes run in clean containers, each in one of its own.
+struct TestsInside {
+  std::filesystem::path mayfly;            ///< the command
+  std::filesystem::path profile;           ///< of the machine
+  std::vector<std::string> run_options{};  ///< more of `mayfly run`
+};
+
 struct TestRunOptions {
   Paths paths = Paths::from_environment();
+  std::optional<TestsInside> inside{};  ///< nothing: on the host
   std::size_t jobs = 1;
   PlanOptions plan{};
   std::string filter{};                    ///< as --gtest_filter takes it; empty: GTEST_FILTER, or all
@@ -84,9 +92,10 @@ class TestRun {
   struct Watched;
   void list(TestProgram program);
   void start(std::size_t id);
-  void finish(std::size_t id, const ProcessEnd& end, const Observer& observer);
+  void finish(std::size_t id, ProcessEnd end, const Observer& observer);
   void conclude(std::size_t id, FinishedProcess done, const Observer& observer);
-  [[nodiscard]] std::vector<std::string> command_of(const TestProcess& process) const;
+  /// @param xml where its results are to be on the host; empty: they aren't asked for
+  [[nodiscard]] std::vector<std::string> command_of(const TestProcess& process, const std::filesystem::path& xml) const;
   [[nodiscard]] std::filesystem::path file_of(std::size_t id, const char* extension) const;
 
   TestRunOptions options_;

@@ -1,0 +1,133 @@
+#include "mayfly/exec/host_program.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mount.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "mayfly/exec/private_tree.h"
+#include "mayfly/support/error.h"
+#include "mayfly/support/file_io.h"
+#include "mayfly/support/lines.h"
+#include "mayfly/support/subprocess.h"
+
+namespace mayfly {
+namespace {
+
+constexpr int kAboveStdio = 3;
+
+UniqueFd above_stdio(UniqueFd fd) {
+  if (fd.get() >= kAboveStdio) {
+    return fd;
+  }
+  UniqueFd moved(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kAboveStdio));
+  if (!moved) {
+    throw SystemError("duplicate a descriptor");
+  }
+  return moved;
+}
+
+std::string path_of(const UniqueFd& fd) { return fmt::format("/proc/self/fd/{}", fd.get()); }
+
+/// @throws Error when there are fewer bytes
+template <typename T>
+T read_at(const UniqueFd& file, std::uint64_t offset, const std::filesystem::path& name) {
+  T value{};
+  if (::pread(file.get(), &value, sizeof value, static_cast<off_t>(offset)) != sizeof value) {
+    throw Error(fmt::format("'{}' isn't a program: it is too short for an ELF file", name.string()));
+  }
+  return value;
+}
+
+}  // namespace
+
+std::string elf_interpreter(const std::filesystem::path& file) {
+  const UniqueFd fd = open_file(file, O_RDONLY);
+  char start[SELFMAG]{};
+  static_cast<void>(!::pread(fd.get(), start, sizeof start, 0));
+  if (std::memcmp(start, "#!", 2) == 0) {
+    Error error(fmt::format("'{}' is a script", file.string()));
+    error.set_hint("copy it into the container and run it there; only compiled programs are run from the host");
+    throw error;
+  }
+  if (std::memcmp(start, ELFMAG, SELFMAG) != 0) {
+    throw Error(fmt::format("'{}' isn't a program: no ELF file", file.string()));
+  }
+  const auto header = read_at<Elf64_Ehdr>(fd, 0, file);
+  if (header.e_ident[EI_CLASS] != ELFCLASS64) {
+    throw Error(fmt::format("'{}' isn't a program of 64 bits", file.string()));
+  }
+  for (unsigned i = 0; i < header.e_phnum; ++i) {
+    const auto segment = read_at<Elf64_Phdr>(fd, header.e_phoff + std::uint64_t{i} * header.e_phentsize, file);
+    if (segment.p_type == PT_INTERP) {
+      std::string name(segment.p_filesz, '\0');
+      if (::pread(fd.get(), name.data(), name.size(), static_cast<off_t>(segment.p_offset)) < 1) {
+        throw SystemError(fmt::format("read '{}'", file.string()));
+      }
+      return name.substr(0, name.find('\0'));
+    }
+  }
+  return {};
+}
+
+std::vector<std::filesystem::path> library_directories(std::string_view listing) {
+  std::vector<std::filesystem::path> directories;
+  std::vector<std::string> missing;
+  for (const std::string_view line : lines_of(listing)) {
+    // "	libfmt.so.9 => /lib/x86_64-linux-gnu/libfmt.so.9 (0x00007f...)"
+    const std::size_t arrow = line.find(" => ");
+    if (arrow == std::string_view::npos) continue;
+    const std::string_view name = line.substr(0, arrow).substr(line.find_first_not_of("\t "));
+    const std::string_view found = line.substr(arrow + 4);
+    if (!found.starts_with('/')) {
+      missing.emplace_back(name);
+      continue;
+    }
+    std::filesystem::path directory =
+        std::filesystem::path(found.substr(0, found.rfind(" ("))).parent_path().lexically_normal();
+    if (std::find(directories.begin(), directories.end(), directory) == directories.end()) {
+      directories.push_back(std::move(directory));
+    }
+  }
+  if (!missing.empty()) {
+    throw Error(fmt::format("libraries that the host doesn't have: {}", fmt::join(missing, ", ")));
+  }
+  return directories;
+}
+
+HostProgram open_host_program(const Target& target, const std::vector<std::string>& argv) {
+  const std::string& name = argv.front();
+  const auto found = name.find('/') == std::string::npos ? find_program(name) : std::filesystem::path(name);
+  if (!found || !std::filesystem::exists(*found)) {
+    throw Error(fmt::format("the host has no program '{}'", name));
+  }
+  const std::filesystem::path file = std::filesystem::canonical(*found);
+  const std::string interpreter = elf_interpreter(file);
+  HostProgram program{.argv = argv};
+  UniqueFd binary = above_stdio(open_file(file, O_RDONLY));
+  if (interpreter.empty()) {
+    program.executable = std::move(binary);
+    return program;
+  }
+  const ProcessResult listing = run_process({interpreter, "--list", file.string()});
+  if (!listing.ok()) {
+    throw Error(fmt::format("'{}' can't be loaded: {}", file.string(), tail(listing.out + listing.err, 3)));
+  }
+  std::vector<std::string> paths;
+  for (const std::filesystem::path& directory :
+       in_context(fmt::format("'{}'", file.string()), [&] { return library_directories(listing.out); })) {
+    program.kept.push_back(above_stdio(open_tree_copy(target, directory)));
+    paths.push_back(path_of(program.kept.back()));
+  }
+  program.executable = above_stdio(open_file(interpreter, O_RDONLY));
+  program.argv = {interpreter, "--inhibit-cache", "--library-path", fmt::format("{}", fmt::join(paths, ":")), "--argv0",
+                  name,        path_of(binary)};
+  program.argv.insert(program.argv.end(), argv.begin() + 1, argv.end());
+  program.kept.push_back(std::move(binary));
+  return program;
+}
+
+}  // namespace mayfly

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "mayfly/exec/target.h"
+#include "mayfly/support/unique_fd.h"
+
+namespace mayfly {
+
+/// A program of the host as a container can execute it, in any root file system, even one without a libc: by
+/// descriptors alone. Nothing is copied or mounted in the container; only /proc is needed there.
+///
+/// A dynamically linked one is run by its own dynamic loader (ld.so(8)), which gets the directories of its libraries as
+/// descriptors of read-only mounts that nothing leads out of. So /proc/self/exe is the loader. What libc loads later by
+/// absolute paths (gconv, locales, NSS modules) comes from the container.
+struct HostProgram {
+  UniqueFd executable;            ///< what is executed: the loader, or a static program itself
+  std::vector<UniqueFd> kept{};   ///< what the program needs open, under these numbers, all above stdio
+  std::vector<std::string> argv;  ///< of the executable
+};
+
+/// @param argv a path on the host, or a name that is looked up in the host's PATH, and its arguments
+/// @throws Error when it is no program for this processor, or a library is missing
+[[nodiscard]] HostProgram open_host_program(const Target& target, const std::vector<std::string>& argv);
+
+/// What a dynamically linked ELF file wants to be run by (PT_INTERP, elf(5)); empty for a static one.
+/// @throws Error when `file` is no ELF file
+[[nodiscard]] std::string elf_interpreter(const std::filesystem::path& file);
+
+/// The directories of the libraries in what `ld.so --list` prints, each once, in their order.
+/// @throws Error naming the libraries that were not found
+[[nodiscard]] std::vector<std::filesystem::path> library_directories(std::string_view listing);
+
+}  // namespace mayfly

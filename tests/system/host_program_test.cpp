@@ -1,0 +1,120 @@
+// Programs of the host in a container that has nothing of its own: no libc, no shell, no file.
+#include <gmock/gmock.h>
+#include <regex>
+
+#include "mayfly/session/session.h"
+#include "mayfly/support/file_io.h"
+#include "mayfly/support/subprocess.h"
+#include "tests/support/requirements.h"
+
+namespace mayfly {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class HostProgramTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    test::require_root();
+    if (IsSkipped() || HasFatalFailure()) return;
+    std::filesystem::create_directories(image() / "etc");
+    write_file(profile(), "hostname = \"bare\"\n[image]\nsource = \"directory\"\npath = \"image\"\n");
+  }
+  [[nodiscard]] std::filesystem::path image() const { return directory_.path() / "image"; }
+  [[nodiscard]] std::filesystem::path profile() const { return directory_.path() / "bare.toml"; }
+
+  Container& machine() {
+    if (!machine_) machine_.emplace(session_.start(load_profile(profile())));
+    return *machine_;
+  }
+  ExecResult run(const std::vector<std::string>& argv, ExecOptions options = {}) {
+    options.host_program = true;
+    return machine().run(argv, std::move(options));
+  }
+  ProcessResult mayfly(std::vector<std::string> argv) {
+    argv.insert(argv.begin(), MAYFLY_COMMAND);
+    return run_process(argv, {.timeout = Milliseconds(120'000)});
+  }
+
+  // Below the store, since a directory image can't be on a tmpfs where those can't be id-mapped.
+  TempDir directory_{"mayfly-host-program-", Paths::from_environment().store};
+  Session session_;
+  std::optional<Container> machine_;
+};
+
+TEST_F(HostProgramTest, RunsWhereThereIsNoLibc) {
+  const ExecResult result = run({MAYFLY_PLAIN_TEST, "--gtest_filter=Passes.*"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("[  PASSED  ] 2 tests."));
+  EXPECT_EQ(run({MAYFLY_PLAIN_TEST, "--gtest_filter=Fails.*"}).exit_code, 1);
+  EXPECT_EQ(run({MAYFLY_PLAIN_TEST, "--gtest_filter=Crashes.*"}).exit_code, 128 + 11);
+}
+
+TEST_F(HostProgramTest, IsInTheContainer) {
+  EXPECT_EQ(run({"hostname"}).out, "bare\n");
+  EXPECT_EQ(run({"id", "-u"}, {.user = "65534"}).out, "65534\n");
+  EXPECT_EQ(run({"cat", "/etc/hostname"}).out, "bare\n");
+  EXPECT_EQ(run({"cat"}, {.stdin_text = "through"}).out, "through");
+  EXPECT_EQ(run({"pwd"}, {.cwd = "/tmp"}).out, "/tmp\n");
+}
+
+TEST_F(HostProgramTest, ADirectoryOfLibrariesLeadsNowhere) {
+  // The root of a mount that is attached nowhere shows as "/".
+  const std::string listing = run({"ls", "-l", "/proc/self/fd"}).out;
+  std::smatch found;
+  ASSERT_TRUE(std::regex_search(listing, found, std::regex(" ([0-9]+) -> /\n"))) << listing;
+  const std::string directory = "/proc/self/fd/" + found[1].str();
+  const auto inode = [&](const std::string& below) {
+    const std::string text = run({"ls", "-id", directory + below}).out;
+    return text.substr(0, text.find(' '));
+  };
+  EXPECT_EQ(inode("/.."), inode("/."));
+  EXPECT_EQ(inode("/../../../.."), inode("/."));
+  EXPECT_NE(run({"touch", directory + "/written"}).exit_code, 0);
+}
+
+TEST_F(HostProgramTest, SaysWhatCanNotBeRun) {
+  const auto refusal = [&](const std::string& program) -> std::string {
+    try {
+      return std::to_string(run({program}).exit_code);
+    } catch (const Error& error) {
+      return error.message();
+    }
+  };
+  write_file(directory_.path() / "script", "#!/bin/sh\n");
+  EXPECT_EQ(refusal("mayfly-no-such-program"), "the host has no program 'mayfly-no-such-program'");
+  EXPECT_THAT(refusal(directory_.path() / "script"), HasSubstr("is a script"));
+}
+
+TEST_F(HostProgramTest, TestRunsEachSuiteInAContainer) {
+  const std::string junit = directory_.path() / "junit.xml";
+  const ProcessResult result = mayfly({"test", profile(), MAYFLY_PLAIN_TEST, "--filter",
+                                       "Passes.*:Fails.*:Skips.*:Crashes.*:WithParameter*", "--junit", junit});
+  EXPECT_EQ(result.exit_code, 1);
+  const ProcessResult on_host =
+      mayfly({"test", MAYFLY_PLAIN_TEST, "--filter", "Passes.*:Fails.*:Skips.*:Crashes.*:WithParameter*"});
+  const auto counts = [](const std::string& text) {
+    const std::size_t line = text.rfind('\n', text.size() - 2) + 1;
+    return text.substr(line, text.rfind(" in ") - line);
+  };
+  EXPECT_EQ(counts(result.out), counts(on_host.out));
+  EXPECT_THAT(result.out, AllOf(HasSubstr("SIGSEGV"), HasSubstr("arithmetic")));
+  EXPECT_THAT(read_file(junit), AllOf(HasSubstr("needs a moon"), HasSubstr("colour")));
+}
+
+TEST_F(HostProgramTest, FilesAreCopiedInAndOut) {
+  write_file(directory_.path() / "data", "for the test\n");
+  const ProcessResult result =
+      mayfly({"run", "--host-program", "--copy-in", (directory_.path() / "data").string() + "=/tmp/data", "--copy-out",
+              "/tmp/copy=" + (directory_.path() / "copy").string(), "--copy-out", "/tmp/none=/none", profile(), "--",
+              "cp", "/tmp/data", "/tmp/copy"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(read_file(directory_.path() / "copy"), "for the test\n");
+  EXPECT_EQ(mayfly({"run", "--copy-in", "nonsense", profile(), "--", "true"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace mayfly
