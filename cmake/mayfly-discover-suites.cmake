@@ -4,9 +4,11 @@ if(POLICY CMP0174)
   cmake_policy(SET CMP0174 NEW)  # an empty value, as of ENVIRONMENT, is a value
 endif()
 
-# mayfly_discover_suites(<target> <executable> <working directory> TIMEOUT <seconds> LABELS <list> ENVIRONMENT <list>)
+# mayfly_discover_suites(<target> <executable> <working directory> TIMEOUT <seconds> LABELS <list> ENVIRONMENT <list>
+#                        LAUNCHER <command>)
+# With a launcher each case is a test, and is run by it.
 function(mayfly_discover_suites target executable working_directory)
-  cmake_parse_arguments(PARSE_ARGV 3 arg "" "TIMEOUT;LABELS;ENVIRONMENT" "")
+  cmake_parse_arguments(PARSE_ARGV 3 arg "" "TIMEOUT;LABELS;ENVIRONMENT;LAUNCHER" "")
   if(NOT EXISTS ${executable})
     add_test(${target} ${executable})  # "Not Run", which is a failure
     return()
@@ -39,6 +41,10 @@ function(mayfly_discover_suites target executable working_directory)
       set(has_tests FALSE)
       set(disabled TRUE)
     elseif(suite AND line MATCHES "^  [^ ]")
+      if(arg_LAUNCHER)
+        _mayfly_add_case("${line}")
+        continue()
+      endif()
       set(has_tests TRUE)
       if(NOT line MATCHES "^  ([^ ]*/)?DISABLED_" AND NOT suite MATCHES "(^|/)DISABLED_")
         set(disabled FALSE)
@@ -48,18 +54,31 @@ function(mayfly_discover_suites target executable working_directory)
 endfunction()
 
 macro(_mayfly_add_suite)
-  string(REGEX REPLACE "[-:*]" "?" filter "${suite}")
-  add_test("${target}.${suite}" ${executable} "--gtest_filter=${filter}.*")
+  _mayfly_add("${suite}" "${suite}.*" ${disabled})
+endmacro()
+
+macro(_mayfly_add_case line)
+  string(REGEX REPLACE "^  ([^ ]+).*" "\\1" case "${line}")
+  set(disabled FALSE)
+  if("${suite}.${case}" MATCHES "(^|/|\\.)DISABLED_")
+    set(disabled TRUE)
+  endif()
+  _mayfly_add("${suite}.${case}" "${suite}.${case}" ${disabled})
+endmacro()
+
+macro(_mayfly_add name pattern disabled)
+  string(REGEX REPLACE "[-:]" "?" filter "${pattern}")
+  add_test("${target}.${name}" ${arg_LAUNCHER} ${executable} "--gtest_filter=${filter}")
   # Skipped only when no test has passed and none has failed: gtest prints the list of skipped tests last.
-  set_tests_properties("${target}.${suite}" PROPERTIES
+  set_tests_properties("${target}.${name}" PROPERTIES
     WORKING_DIRECTORY "${working_directory}"
     TIMEOUT "${arg_TIMEOUT}"
     DISABLED ${disabled}
     SKIP_REGULAR_EXPRESSION "\\[  PASSED  \\] 0 tests\\.\n\\[  SKIPPED \\][^\n]*\n(\\[  SKIPPED \\][^\n]*\n)+\n*$")
   if(arg_LABELS)
-    set_tests_properties("${target}.${suite}" PROPERTIES LABELS "${arg_LABELS}")
+    set_tests_properties("${target}.${name}" PROPERTIES LABELS "${arg_LABELS}")
   endif()
   if(arg_ENVIRONMENT)
-    set_tests_properties("${target}.${suite}" PROPERTIES ENVIRONMENT "${arg_ENVIRONMENT}")
+    set_tests_properties("${target}.${name}" PROPERTIES ENVIRONMENT "${arg_ENVIRONMENT}")
   endif()
 endmacro()

@@ -82,6 +82,10 @@ TEST_P(Inside, IsInTheContainer) {
   EXPECT_PASSED(run_inner("Engines/PrivilegedBody.IsInTheContainerToo/" + GetParam()));
 }
 
+TEST_P(Inside, NeedsNothingInTheImage) {
+  EXPECT_PASSED(run_inner("Engines/BareBody.NeedsNothingInTheImage/" + GetParam()));
+}
+
 TEST_P(Inside, SeesWhatItCaptures) { EXPECT_PASSED(run("SeesWhatItCaptures")); }
 TEST_P(Inside, ReturnsAValue) { EXPECT_PASSED(run("ReturnsAValue")); }
 TEST_P(Inside, HasUserDirectoryAndEnvironment) { EXPECT_PASSED(run("HasUserDirectoryAndEnvironment")); }

@@ -149,7 +149,9 @@ TEST(ElfInterpreter, ExistsForProgramsOnly) {
   };
   EXPECT_THAT(refusal("#!/bin/sh\n"), ::testing::EndsWith("/x' is a script"));
   EXPECT_THAT(refusal("text"), ::testing::EndsWith("/x' isn't a program: no ELF file"));
-  EXPECT_THAT(refusal("\x7f" "ELF"), ::testing::EndsWith("/x' isn't a program: it is too short for an ELF file"));
+  EXPECT_THAT(refusal("\x7f"
+                      "ELF"),
+              ::testing::EndsWith("/x' isn't a program: it is too short for an ELF file"));
   EXPECT_THAT(refusal(""), ::testing::EndsWith("/x' isn't a program: no ELF file"));
 }
 

@@ -7,7 +7,7 @@
 namespace mayfly {
 namespace {
 
-constexpr std::uint64_t kMiB = 1024 * 1024;
+constexpr std::uint64_t kMiB = 1024UL * 1024;
 
 // What booting containers were seen to take, rounded up: Mayfly's own init 1 MiB and its monitor, a quiet systemd 20
 // MiB and page cache, a manifest with apt or an interpreter 150 MiB.

@@ -81,12 +81,16 @@ int ps_command(bool as_json, const Console& console) {
   return kExitOk;
 }
 
+namespace {
+
 std::string pool_line(const PoolEnd& pool) {
   return pool.ended ? fmt::format("pool (process {}), which nobody used, with {} ready container{}", pool.pool,
                                   pool.containers, pool.containers == 1 ? "" : "s")
                     : fmt::format("the pool (process {}) is in use by {} process{} and goes on", pool.pool, pool.users,
                                   pool.users == 1 ? "" : "es");
 }
+
+}  // namespace
 
 int gc_command(const Console& console) {
   const Paths paths = Paths::from_environment();

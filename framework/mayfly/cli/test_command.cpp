@@ -66,7 +66,7 @@ std::optional<std::filesystem::path> take_profile(TestArguments& arguments) {
     }
     return std::nullopt;
   }
-  const std::filesystem::path profile = arguments.programs.front();
+  std::filesystem::path profile = arguments.programs.front();
   arguments.programs.erase(arguments.programs.begin());
   if (arguments.programs.empty()) {
     throw UsageError(
@@ -176,6 +176,7 @@ int run_tests(const TestArguments& arguments, TestRunOptions options, Interrupti
                      console));
   if (!arguments.junit.empty()) {
     std::vector<JunitSuite> all;
+    all.reserve(suites.size());
     for (const MergedSuite& suite : suites) all.push_back(suite.junit);
     write_file(arguments.junit, render_junit(all));
   }

@@ -1,6 +1,7 @@
 // Tests whose bodies run in a container, and end in every way that one can. Run by inside_test.cpp, which knows which
 // of them are to fail, and how.
 #include <gmock/gmock.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -8,7 +9,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <future>
 #include <iostream>
+#include <regex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -44,6 +47,7 @@ std::string name_of_engine(const ::testing::TestParamInfo<BodyEngine>& info) {
 }
 
 class Body : public WithEngine<"host.toml"> {};
+class BareBody : public WithEngine<"bare.toml"> {};
 class PrivilegedBody : public WithEngine<"privileged.toml"> {};
 
 TEST_P(Body, IsInTheContainer) {
@@ -67,6 +71,17 @@ TEST_P(PrivilegedBody, IsInTheContainerToo) {
     EXPECT_EQ(first_line("/proc/sys/kernel/hostname"), "inside");
     EXPECT_THAT(first_line("/proc/self/uid_map"), HasSubstr("4294967295"));
     EXPECT_EQ(::prctl(PR_CAPBSET_READ, 16 /* CAP_SYS_MODULE */), 0);
+  });
+}
+
+TEST_P(BareBody, NeedsNothingInTheImage) {
+  inside([] {
+    EXPECT_FALSE(std::ifstream("/bin/sh").is_open());
+    EXPECT_EQ(first_line("/proc/sys/kernel/hostname"), "inside");
+    EXPECT_TRUE(std::regex_match("abc", std::regex("[a-c]+")));
+    EXPECT_THROW(throw std::runtime_error("caught"), std::runtime_error);
+    EXPECT_EQ(std::async(std::launch::async, [] { return 42; }).get(), 42);
+    EXPECT_EQ(::getpwnam("nobody"), nullptr);  // NOLINT(concurrency-mt-unsafe)
   });
 }
 
@@ -210,6 +225,8 @@ TEST_P(Body, WritesALot) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, Body, ::testing::Values(BodyEngine::fork, BodyEngine::shared_memory), name_of_engine);
+INSTANTIATE_TEST_SUITE_P(Engines, BareBody, ::testing::Values(BodyEngine::fork, BodyEngine::shared_memory),
+                         name_of_engine);
 INSTANTIATE_TEST_SUITE_P(Engines, PrivilegedBody, ::testing::Values(BodyEngine::fork, BodyEngine::shared_memory),
                          name_of_engine);
 
