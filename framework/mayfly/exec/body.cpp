@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -15,6 +14,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -143,6 +143,7 @@ int* find_believed_thread_id() {
   if (field == nullptr || field[0] != 8 * sizeof(int)) {
     return nullptr;
   }
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): it is one
   auto* id = reinterpret_cast<int*>(reinterpret_cast<char*>(::pthread_self()) + field[2]);
   return *id == ::gettid() ? id : nullptr;
 }

@@ -4,12 +4,12 @@
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -23,7 +23,7 @@ namespace {
 
 constexpr int kDeadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
 /// Of the handler's own: the stack may be what is broken.
-constexpr std::size_t kStack = 64 * 1024;
+constexpr std::size_t kStack = 64UL * 1024;
 
 int channel = -1;
 char record_tag = 0;
@@ -72,6 +72,7 @@ std::string demangled(const char* symbol) {
 Frame frame_of(std::uint64_t address) {
   Frame frame;
   Dl_info info{};
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the address of an instruction
   if (::dladdr(reinterpret_cast<void*>(address), &info) == 0) {
     return frame;
   }

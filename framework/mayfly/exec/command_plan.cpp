@@ -68,7 +68,7 @@ SpawnPlan plan_command(const Target& target, const std::vector<std::string>& arg
     environment[name] = value;
   }
   for (const auto& [name, value] : environment) {
-    plan.environment.push_back(name + "=" + value);
+    plan.environment.push_back(fmt::format("{}={}", name, value));
   }
   if (options.host_program) {
     plan.host_program = std::make_shared<HostProgram>(open_host_program(target, argv));

@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <csignal>
 
 #include "mayfly/exec/command.h"
 #include "mayfly/exec/target_state.h"
@@ -52,7 +52,7 @@ std::vector<SoftLimit> default_limits() {
   constexpr Default kDefaults[] = {{RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY},
                                    {RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY},
                                    {RLIMIT_DATA, RLIM_INFINITY, RLIM_INFINITY},
-                                   {RLIMIT_STACK, 8 * 1024 * 1024, RLIM_INFINITY},
+                                   {RLIMIT_STACK, 8UL * 1024 * 1024, RLIM_INFINITY},
                                    {RLIMIT_CORE, 0, RLIM_INFINITY},
                                    {RLIMIT_NOFILE, 1024, 524'288},
                                    {RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY}};

@@ -2,11 +2,11 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 
 #include "mayfly/exec/target_state.h"
 #include "mayfly/support/error.h"
@@ -14,7 +14,7 @@
 namespace mayfly {
 namespace {
 
-constexpr std::size_t kPiece = 64 * 1024;  // a pipe's capacity
+constexpr std::size_t kPiece = 64UL * 1024;  // a pipe's capacity
 
 /// Blocks SIGPIPE for this thread and swallows the one that a write caused.
 class WithoutSigpipe {

@@ -1,13 +1,13 @@
 #include "mayfly/exec/vm_child.h"
 
 #include <linux/sched.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <mutex>
 
 #include "mayfly/support/error.h"
@@ -15,7 +15,7 @@
 namespace mayfly {
 namespace {
 
-constexpr std::size_t kGuard = 64 * 1024;  // a page of any size that Linux has on our architectures
+constexpr std::size_t kGuard = 64UL * 1024;  // a page of any size that Linux has on our architectures
 
 /// The child goes on with `entry(argument)` on its own stack and never comes back here: a plain system call wrapper
 /// would return in the child to a frame that isn't on its stack.

@@ -15,12 +15,16 @@ namespace mayfly {
 // hold any lock, and libc's setuid() and friends would change the caller's threads.
 
 /// For functions that run in such a child: sanitizers would take its stack for a wild one.
+#if defined(__clang__)
+#define MAYFLY_VM_CHILD [[clang::no_sanitize("address", "thread", "undefined")]]
+#else
 #define MAYFLY_VM_CHILD [[gnu::no_sanitize_address, gnu::no_sanitize_thread, gnu::no_sanitize_undefined]]
+#endif
 
 /// The stack of a child, with a guard page below it.
 class ChildStack {
  public:
-  static constexpr std::size_t kSize = 64 * 1024;
+  static constexpr std::size_t kSize = 64UL * 1024;
   /// @throws SystemError
   explicit ChildStack(std::size_t size = kSize);
   ChildStack(const ChildStack&) = delete;
