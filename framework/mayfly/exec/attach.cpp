@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <optional>
 
@@ -98,7 +98,7 @@ class TerminalRelay {
   bool keys_ended_ = false;
   bool hung_up_ = false;
   std::string pending_{};
-  std::array<char, 16 * 1024> buffer_{};
+  std::array<char, 16UL * 1024> buffer_{};
 };
 
 enum class Ending { exited, deadline, interrupted };

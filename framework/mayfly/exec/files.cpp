@@ -23,7 +23,7 @@
 namespace mayfly {
 namespace {
 
-constexpr std::size_t kProcFileMax = 1024 * 1024;
+constexpr std::size_t kProcFileMax = 1024UL * 1024;
 
 struct FileRequest {
   const char* path;

@@ -31,7 +31,7 @@ namespace {
 constexpr const char* kFormat = "debian image 1";
 
 /// The archive changes once or a few times a day.
-constexpr std::time_t kListsAreOld = 24 * 60 * 60;
+constexpr std::time_t kListsAreOld = 24L * 60 * 60;
 
 /// Takes out what is the host's or this build's, so that the image is the same wherever it was built.
 void neutralise(const fs::path& root, const std::string& suite, const DebianArchive& archive) {

@@ -5,14 +5,14 @@
 //
 // It needs nothing of the image: no libc, no /dev, no /proc.
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
+#include <ctime>
 #include <initializer_list>
 
 namespace {

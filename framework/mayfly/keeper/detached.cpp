@@ -72,6 +72,7 @@ void spawn_detached(std::string_view program, const std::vector<std::string>& ar
   std::vector<std::string> words{std::string(program)};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) {
     argv.push_back(word.data());
   }

@@ -135,8 +135,8 @@ void Pool::add_user(UniqueFd socket) {
             .pool = getpid(), .keeper = attachment_.keeper, .session = attachment_.session, .build = build_identity()},
         {attachment_.socket.get(), attachment_.pidfd.get()});
     users_.push_back(std::move(user));
-  } catch (const Error&) {
-    // It has gone already.
+  } catch (const Error& error) {
+    log(LogLevel::debug, fmt::format("pool: process {} has gone already: {}", *pid, error.what()));
   }
 }
 

@@ -221,9 +221,11 @@ void TestRun::run(const Observer& observer) {
 
 std::vector<FinishedProcess> TestRun::finished() const {
   std::vector<std::pair<std::size_t, const FinishedProcess*>> places;
+  places.reserve(finished_.size());
   for (const auto& [id, done] : finished_) places.emplace_back(places_.at(id), &done);
   std::sort(places.begin(), places.end());
   std::vector<FinishedProcess> all = unlisted_;
+  all.reserve(all.size() + places.size());
   for (const auto& [place, done] : places) all.push_back(*done);
   return all;
 }
