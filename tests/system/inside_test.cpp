@@ -91,6 +91,20 @@ TEST_P(Inside, ReturnsAValue) { EXPECT_PASSED(run("ReturnsAValue")); }
 TEST_P(Inside, HasUserDirectoryAndEnvironment) { EXPECT_PASSED(run("HasUserDirectoryAndEnvironment")); }
 TEST_P(Inside, RunsThreads) { EXPECT_PASSED(run("RunsThreads")); }
 
+TEST_P(Inside, ReadsNothing) { EXPECT_PASSED(run("ReadsNothing")); }
+TEST_P(Inside, ItsEnvironmentIsItsOwn) { EXPECT_PASSED(run("SetsVariables")); }
+
+TEST_P(Inside, MayBecomeAnotherProgram) {
+  const Inner inner = run("BecomesAnotherProgram");
+  EXPECT_THAT(inner.failures, ElementsAre(HasSubstr("exit status 5")));
+  EXPECT_THAT(inner.out, HasSubstr("from the shell"));
+  EXPECT_THAT(run("BecomesAProgramThatHangs").failures, ElementsAre(HasSubstr("did not return within 500ms")));
+}
+
+TEST_P(Inside, AMessageMayHoldAnyBytes) {
+  EXPECT_THAT(run("FailsWithBytesThatAreNoText").failures, ElementsAre(HasSubstr("bytes ")));
+}
+
 TEST_P(Inside, KnowsItsOwnFailures) {
   EXPECT_THAT(run("KnowsItsOwnFailures").failures, ElementsAre(HasSubstr("on purpose")));
 }

@@ -84,6 +84,11 @@ TestsInside inside(const std::filesystem::path& profile, const TestArguments& ar
   };
   add("--user", arguments.machine.user);
   add("--workdir", arguments.machine.directory);
+  // The container's environment is a clean one.
+  for (const char* name : {"GTEST_ALSO_RUN_DISABLED_TESTS", "GTEST_BREAK_ON_FAILURE", "GTEST_FAIL_FAST",
+                           "GTEST_RANDOM_SEED", "GTEST_REPEAT", "GTEST_SHUFFLE", "GTEST_THROW_ON_FAILURE"}) {
+    if (const auto value = environment(name)) add("--env", fmt::format("{}={}", name, *value));
+  }
   for (const auto& [name, value] : arguments.machine.env) add("--env", fmt::format("{}={}", name, value));
   for (const std::string& copy : arguments.copy_in) add("--copy-in", copy);
   return result;

@@ -56,7 +56,7 @@ void add_mounts(Items& items, const ContainerSpec& spec, const LxcPlacement& pla
   }
   if (spec.systemd && !spec.stock_boot) {
     // systemd would start a process to mount it.
-    items.add("lxc.mount.entry", "mqueue dev/mqueue mqueue nosuid,nodev,noexec,create=dir 0 0");
+    items.add("lxc.mount.entry", "mqueue dev/mqueue mqueue nosuid,nodev,noexec,create=dir,optional 0 0");
   } else if (!spec.systemd) {
     // systemd mounts it itself; liblxc's /dev has none, and shm_overview(7) is wanted by Python's multiprocessing, for
     // one.

@@ -78,13 +78,18 @@ std::string name_of(const std::type_info& type) {
 struct ExitTrap {
   static inline pid_t body = -1;
   static inline int channel = -1;
-  static void set(int fd) {
-    ::on_exit(sprung, nullptr);
+  /// @param in_a_copy of the process: its list of handlers is its own, and the last of them runs first
+  static void set(int fd, bool in_a_copy) {
+    static bool registered = false;
+    if (in_a_copy || !registered) {
+      registered = ::on_exit(sprung, nullptr) == 0;
+    }
     body = ::getpid();
     channel = fd;
   }
+  static void unset() { body = -1; }
   static void sprung(int status, void*) {
-    // The parent of the first process in a namespace isn't in it.
+    // A body's parent isn't in its pid namespace.
     if (::getpid() == body && ::getppid() == 0) {
       std::fflush(nullptr);
       write_record(channel, tag::kExit, {reinterpret_cast<const char*>(&status), sizeof status});
@@ -104,7 +109,8 @@ struct BodyChild {
   int* believed_thread_id = nullptr;  ///< see find_believed_thread_id()
 };
 
-void call_guarded(const BodyChild& child) {
+/// What escapes nevertheless must not go on in the caller's code: that ends the body.
+void call_guarded(const BodyChild& child) noexcept {
   const BodyChannel channel(child.channel);
   bool returned = false;
   try {
@@ -123,12 +129,12 @@ void call_guarded(const BodyChild& child) {
 }
 
 /// The rest of the way, in the container's pid namespace, and the body.
-[[noreturn]] void be_body(BodyChild& child) {
+[[noreturn]] void be_body(BodyChild& child, bool in_a_copy) noexcept {
   entry_enter(child.entry, CLONE_NEWPID);
   entry_take_on(child.entry);
   environ = child.environment;
   install_crash_handler(child.channel, tag::kCrash);
-  ExitTrap::set(child.channel);
+  ExitTrap::set(child.channel, in_a_copy);
   const std::uint64_t no_signals = 0;
   child_call(SYS_rt_sigprocmask, SIG_SETMASK, as_word(&no_signals), 0, sizeof no_signals);
   call_guarded(child);
@@ -160,7 +166,7 @@ void be_body_in_shared_memory(void* argument) {
   if (child.believed_thread_id != nullptr) {
     *child.believed_thread_id = static_cast<int>(child_call(SYS_gettid));
   }
-  be_body(child);
+  be_body(child, false);
 }
 
 /// The channel's end in the caller.
@@ -213,6 +219,32 @@ class Environment {
  private:
   std::vector<std::string> variables_;
   std::vector<char*> pointers_;
+};
+
+/// The caller's environment, while a body that shares memory has another in its place.
+class CallersEnvironment {
+ public:
+  CallersEnvironment() : array_(environ) {
+    for (char** variable = array_; variable != nullptr && *variable != nullptr; ++variable) {
+      variables_.push_back(*variable);
+    }
+  }
+  /// @param of_body what was in its place
+  void restore(char** of_body) const {
+    if (environ == of_body || environ == array_) {
+      environ = array_;
+      return;
+    }
+    // setenv(3) in the body has taken the array that the caller's setenv(3) had made.
+    ::clearenv();
+    for (char* variable : variables_) {
+      ::putenv(variable);
+    }
+  }
+
+ private:
+  char** array_;
+  std::vector<char*> variables_{};
 };
 
 /// New children of the calling thread are born in the container's pid namespace.
@@ -348,8 +380,6 @@ class BodyRun {
 
 BodyEnd BodyRun::finish(const Entry& entry, const siginfo_t& info, bool timed_out, BodyReporter* reporter) {
   if (entry.failed != EntryStep::none) {
-    constexpr int kDyingMs = 100;
-    if (target_.state().dies_within(kDyingMs)) throw_stopped();
     throw SystemError(describe(entry.failed, plan_), entry.code);
   }
   BodyEnd end;
@@ -373,17 +403,19 @@ BodyEnd BodyRun::by_fork() {
   SharedValue<BodyChild> shared(child_);
   std::fflush(nullptr);
   pid_t pid = -1;
+  int fork_error = 0;
   {
     const VmChildScope scope;
     const ChildrenInPidNamespace children(target_.init_pidfd());
     pid = ::fork();
     if (pid == 0) {
       if (!kSanitized) reset_signal_handlers();
-      be_body(shared.get());
+      be_body(shared.get(), true);
     }
+    fork_error = errno;  // before the scope puts errno back
   }
   if (pid < 0) {
-    throw SystemError("fork a body in a container");
+    throw SystemError("fork a body in a container", fork_error);
   }
   ContainerProcess process = ContainerProcess::adopt(pid);
   pump_.started();
@@ -400,7 +432,10 @@ BodyEnd BodyRun::by_fork() {
     cgroup_.kill(process);
     throw;
   }
-  if (timed_out) cgroup_.kill_all();
+  if (timed_out) {
+    cgroup_.kill_all();
+    ::kill(pid, SIGKILL);  // not reaped yet; it may have left its control group
+  }
   const siginfo_t info = process.wait_info();
   pump_.drain();
   return finish(shared.get().entry, info, timed_out, child_.reporter);
@@ -417,44 +452,60 @@ BodyEnd BodyRun::in_shared_memory() {
   if (!ended) {
     throw SystemError("make an eventfd");
   }
+  const auto kill_all = [&] {
+    cgroup_.kill_all();
+    if (child_.pid > 0) ::kill(child_.pid, SIGKILL);  // not reaped before the watcher has ended
+  };
   bool timed_out = false;
   std::exception_ptr failure;
+  const Deadline deadline = Deadline::after(options_.timeout);
   std::fflush(nullptr);
   // The calling thread is suspended while the body runs.
   std::thread watcher([&] {
     try {
-      if (!pump_.pump_until(ended.get(), Deadline::after(options_.timeout))) {
+      if (!pump_.pump_until(ended.get(), deadline)) {
         timed_out = true;
         if (child_.pid > 0) ::kill(child_.pid, SIGABRT);
         if (!pump_.pump_until(ended.get(), Deadline::after(kToTellWhere))) {
-          cgroup_.kill_all();
+          kill_all();
           static_cast<void>(pump_.pump_until(ended.get(), Deadline::never()));
         }
       }
     } catch (...) {
       failure = std::current_exception();
-      cgroup_.kill_all();
+      kill_all();
     }
   });
+  UniqueFd procs;  // lives as long as the body
   long child = -1;
   {
     child_.believed_thread_id = find_believed_thread_id();
     const int own_id = ::gettid();
-    char** const own_environment = environ;
+    const CallersEnvironment environment;
     const VmChildScope scope;
     try {
       const ChildrenInPidNamespace children(target_.init_pidfd());
-      child = vm_clone({.flags = CLONE_PARENT_SETTID,
-                        .stack_lowest = stack.lowest(),
-                        .stack_size = kStack,
-                        .parent_tid = &child_.pid,
-                        .cgroup_fd = cgroup_.fd(),
-                        .entry = be_body_in_shared_memory,
-                        .argument = &child_});
+      VmClone how{.flags = CLONE_PARENT_SETTID,
+                  .stack_lowest = stack.lowest(),
+                  .stack_size = kStack,
+                  .parent_tid = &child_.pid,
+                  .cgroup_fd = cgroup_.fd(),
+                  .entry = be_body_in_shared_memory,
+                  .argument = &child_};
+      child = vm_clone(how);
+      if (child == -ENOSYS && cgroup_.fd() >= 0) {
+        // Without clone3(2) it moves itself.
+        procs.reset(::openat(cgroup_.fd(), "cgroup.procs", O_WRONLY | O_CLOEXEC));
+        cgroups_.push_back(procs.get());
+        make_entry();
+        how.cgroup_fd = -1;
+        child = vm_clone(how);
+      }
     } catch (...) {
       failure = std::current_exception();
     }
-    environ = own_environment;
+    ExitTrap::unset();
+    environment.restore(child_.environment);
     if (child_.believed_thread_id != nullptr) *child_.believed_thread_id = own_id;
   }
   ::eventfd_write(ended.get(), 1);
@@ -465,7 +516,13 @@ BodyEnd BodyRun::in_shared_memory() {
   if (child < 0) {
     throw SystemError("start a body in a container", static_cast<int>(-child));
   }
-  const siginfo_t info = ContainerProcess::adopt(static_cast<pid_t>(child)).wait_info();
+  ContainerProcess process = ContainerProcess::adopt(static_cast<pid_t>(child));
+  // It goes on when the body has executed a program.
+  if (!timed_out && !pump_.pump_until_exit(process, deadline)) {
+    timed_out = true;
+    kill_all();
+  }
+  const siginfo_t info = process.wait_info();
   pump_.drain();
   return finish(child_.entry, info, timed_out, nullptr);
 }
@@ -505,9 +562,17 @@ std::string describe(const BodyEnd& end) {
 BodyEnd run_body(const Target& target, const std::function<void(const BodyChannel&)>& body,
                  const BodyOptions& options) {
   const auto begin = Deadline::Clock::now();
-  BodyRun run(target, body, options);
   const bool shared = options.engine == BodyEngine::shared_memory && !kSanitized;
-  BodyEnd end = shared ? run.in_shared_memory() : run.by_fork();
+  BodyEnd end;
+  try {
+    BodyRun run(target, body, options);
+    end = shared ? run.in_shared_memory() : run.by_fork();
+  } catch (const SystemError&) {
+    // Errors of a container that is just being killed come in many forms.
+    constexpr int kDyingMs = 100;
+    if (target.state().dies_within(kDyingMs)) throw_stopped();
+    throw;
+  }
   if (end.how != BodyEnd::How::timed_out) {
     end.duration = std::chrono::duration_cast<Milliseconds>(Deadline::Clock::now() - begin);
   }

@@ -11,11 +11,13 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <map>
 #include <memory>
 
 #include "mayfly/support/lines.h"
+#include "mayfly/support/log.h"
 #include "mayfly/support/subprocess.h"
 
 namespace mayfly {
@@ -25,6 +27,7 @@ constexpr int kDeadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIG
 /// Of the handler's own: the stack may be what is broken.
 constexpr std::size_t kStack = 64UL * 1024;
 
+void* handlers_stack = MAP_FAILED;
 int channel = -1;
 char record_tag = 0;
 
@@ -113,9 +116,12 @@ void ask_addr2line(std::vector<Frame>& frames) {
     if (!frame.object.empty()) by_object[frame.object].push_back(&frame);
   }
   for (const auto& [object, of_object] : by_object) {
-    const std::filesystem::path file = object.find('/') == std::string::npos ? "/proc/self/exe" : object;
-    std::vector<std::string> argv{"addr2line",   "--functions", "--demangle",
-                                  "--basenames", "--exe",       std::filesystem::canonical(file).string()};
+    // The program itself has the name that it was called by.
+    std::error_code missing;
+    const std::filesystem::path file =
+        std::filesystem::canonical(object.find('/') == std::string::npos ? "/proc/self/exe" : object, missing);
+    if (missing || object.starts_with("linux-vdso")) continue;
+    std::vector<std::string> argv{"addr2line", "--functions", "--demangle", "--basenames", "--exe", file.string()};
     for (const Frame* frame : of_object) argv.push_back(fmt::format("{:#x}", frame->offset));
     const ProcessResult result = run_process(argv, {.timeout = Milliseconds(20'000)});
     const auto lines = lines_of(result.out);
@@ -140,15 +146,17 @@ std::string line_of(std::size_t number, const Frame& frame) {
 void prepare_crash_handler() {
   void* frame = nullptr;
   static_cast<void>(::backtrace(&frame, 1));
+  static void* const stack = ::mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  handlers_stack = stack;
 }
 
 void install_crash_handler(int fd, char tag) noexcept {
   channel = fd;
   record_tag = tag;
   stack_t stack{};
-  stack.ss_sp = ::mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  stack.ss_sp = handlers_stack;
   stack.ss_size = kStack;
-  const bool has_stack = stack.ss_sp != MAP_FAILED && ::sigaltstack(&stack, nullptr) == 0;
+  const bool has_stack = handlers_stack != MAP_FAILED && ::sigaltstack(&stack, nullptr) == 0;
   struct sigaction action {};
   action.sa_sigaction = tell;
   action.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER | SA_SIGINFO) | (has_stack ? SA_ONSTACK : 0);
@@ -162,8 +170,10 @@ void install_crash_handler(int fd, char tag) noexcept {
 
 std::string readable_backtrace(const CrashRecord& crash) {
   std::vector<Frame> frames = frames_of(crash);
-  if (find_program("addr2line")) {
-    ask_addr2line(frames);
+  try {
+    if (find_program("addr2line")) ask_addr2line(frames);
+  } catch (const std::exception& error) {
+    log(LogLevel::warning, fmt::format("places in a backtrace (best effort): {}", error.what()));
   }
   const auto end = std::find_if(frames.begin(), frames.end(), is_below_body);
   std::string text;

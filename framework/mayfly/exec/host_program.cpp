@@ -75,7 +75,12 @@ std::string elf_interpreter(const std::filesystem::path& file) {
 
 std::vector<std::filesystem::path> library_directories(std::string_view listing) {
   std::vector<std::filesystem::path> directories;
-  std::vector<std::string> missing;
+  std::vector<std::string> not_found;
+  const auto add = [&](std::filesystem::path directory) {
+    if (std::find(directories.begin(), directories.end(), directory) == directories.end()) {
+      directories.push_back(std::move(directory));
+    }
+  };
   for (const std::string_view line : lines_of(listing)) {
     // "	libfmt.so.9 => /lib/x86_64-linux-gnu/libfmt.so.9 (0x00007f...)"
     const std::size_t arrow = line.find(" => ");
@@ -83,17 +88,20 @@ std::vector<std::filesystem::path> library_directories(std::string_view listing)
     const std::string_view name = line.substr(0, arrow).substr(line.find_first_not_of("\t "));
     const std::string_view found = line.substr(arrow + 4);
     if (!found.starts_with('/')) {
-      missing.emplace_back(name);
+      not_found.emplace_back(name);
       continue;
     }
-    std::filesystem::path directory =
-        std::filesystem::path(found.substr(0, found.rfind(" ("))).parent_path().lexically_normal();
-    if (std::find(directories.begin(), directories.end(), directory) == directories.end()) {
-      directories.push_back(std::move(directory));
+    const std::filesystem::path library = found.substr(0, found.rfind(" ("));
+    add(library.parent_path().lexically_normal());
+    // Where a link leads, as one of update-alternatives(1): it leads nowhere in the container.
+    std::error_code missing;
+    const std::filesystem::path real = std::filesystem::canonical(library, missing).parent_path();
+    if (!missing && real != std::filesystem::canonical(library.parent_path(), missing)) {
+      add(real);
     }
   }
-  if (!missing.empty()) {
-    throw Error(fmt::format("libraries that the host doesn't have: {}", fmt::join(missing, ", ")));
+  if (!not_found.empty()) {
+    throw Error(fmt::format("libraries that the host doesn't have: {}", fmt::join(not_found, ", ")));
   }
   return directories;
 }

@@ -75,6 +75,9 @@ OutputPump::OutputPump(const Target& target, const Account& account, std::string
       static_cast<void>(!::fchown(stream->ours.get(), *user, *group));
     }
   }
+  if (stdin_left_.empty()) {
+    in_.ours.reset();  // at its end from the start; a body mustn't hold the other end of its own
+  }
 }
 
 std::array<int, 3> OutputPump::command_ends() const { return {in_.theirs.get(), out_.theirs.get(), err_.theirs.get()}; }
@@ -82,9 +85,6 @@ std::array<int, 3> OutputPump::command_ends() const { return {in_.theirs.get(), 
 void OutputPump::started() {
   for (Stream* stream : {&in_, &out_, &err_}) {
     stream->theirs.reset();
-  }
-  if (stdin_left_.empty()) {
-    in_.ours.reset();
   }
 }
 

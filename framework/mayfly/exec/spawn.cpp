@@ -328,6 +328,9 @@ ContainerProcess ContainerProcess::adopt(pid_t child) {
   ContainerProcess process;
   process.pid_ = child;
   process.pidfd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+  if (!process.pidfd_) {
+    throw SystemError("open a pidfd of a process in a container");
+  }
   return process;
 }
 

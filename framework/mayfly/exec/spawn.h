@@ -47,7 +47,7 @@ class ContainerProcess {
   /// @throws Error when the container has stopped, SystemError naming the step that failed
   [[nodiscard]] static ContainerProcess start(const Target& target, const SpawnPlan& plan, int leaf_cgroup);
 
-  /// A child that was made otherwise.
+  /// A child that was made otherwise. @throws SystemError when it can't be watched; then it has been killed
   [[nodiscard]] static ContainerProcess adopt(pid_t child);
 
   ContainerProcess(ContainerProcess&& other) noexcept;

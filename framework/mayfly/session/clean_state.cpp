@@ -68,7 +68,7 @@ void add_files(const RootTree& tree, const std::string& top, std::map<std::strin
       } else if (S_ISDIR(entry->mode)) {
         pending.push_back(path);
       }
-      things["file /" + top + path] =
+      things[fmt::format("file /{}{}", top, path)] =
           fmt::format("{:o} {} {} {} {}", entry->mode, entry->uid, entry->gid, entry->digest, entry->link_target);
     }
   }

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-
 #include <cerrno>
+#include <csignal>
 #include <exception>
 #include <optional>
 
@@ -150,6 +150,9 @@ std::string Container::run_inside(const std::function<void(const BodyChannel&)>&
                                   const std::source_location& place, bool needs_value) const {
   options.env.insert(state_->profile.env.begin(), state_->profile.env.end());
   const BodyEnd end = while_it_runs(*this, [&] { return run_body(state_->target, body, options); });
+  if (end.how == BodyEnd::How::killed && end.code == SIGKILL && !running()) {
+    throw StoppedError(fmt::format("container '{}' stopped while a body ran: {}", name(), why_stopped()));
+  }
   if (end.how == BodyEnd::How::returned && (end.value || !needs_value)) {
     return end.value.value_or("");
   }

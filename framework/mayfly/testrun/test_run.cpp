@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 constexpr Milliseconds kTick{100};
 constexpr Milliseconds kListingPatience{60'000};
 constexpr int kSignalBase = 128;
+constexpr int kLastSignal = 64;
 constexpr const char* kListing = "(list of tests)";
 /// Where a program in a container writes its results.
 constexpr const char* kResultInside = "/tmp/.mayfly-test-result.xml";
@@ -169,7 +170,7 @@ void TestRun::start(std::size_t id) {
 
 void TestRun::finish(std::size_t id, ProcessEnd end, const Observer& observer) {
   // `mayfly run` tells of a signal as a shell does.
-  if (options_.inside && end.exit_code > kSignalBase) {
+  if (options_.inside && end.exit_code > kSignalBase && end.exit_code <= kSignalBase + kLastSignal) {
     end.signal = std::exchange(end.exit_code, 0) - kSignalBase;
   }
   const std::unique_ptr<Watched> watched = std::move(watched_.at(id));

@@ -122,6 +122,36 @@ TEST_P(Body, HasUserDirectoryAndEnvironment) {
   EXPECT_EQ(std::getenv("GREETING"), nullptr);
 }
 
+TEST_P(Body, ReadsNothing) {
+  inside([] { EXPECT_EQ(std::getchar(), EOF); }, {.timeout = std::chrono::seconds(5)});
+}
+
+TEST_P(Body, SetsVariables) {
+  ASSERT_EQ(::setenv("MINE", "before", 1), 0);  // NOLINT(concurrency-mt-unsafe)
+  inside([] {
+    EXPECT_EQ(std::getenv("MINE"), nullptr);
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_EQ(::setenv(("NEW" + std::to_string(i)).c_str(), "inside", 1), 0);  // NOLINT(concurrency-mt-unsafe)
+    }
+    EXPECT_STREQ(std::getenv("NEW99"), "inside");
+  });
+  EXPECT_STREQ(std::getenv("MINE"), "before");
+  EXPECT_EQ(std::getenv("NEW99"), nullptr);
+  EXPECT_STREQ(std::getenv("MAYFLY_INNER_SECRET"), "of the host");
+}
+
+TEST_P(Body, BecomesAnotherProgram) {
+  inside([] { ::execlp("sh", "sh", "-c", "echo from the shell; exit 5", nullptr); });
+}
+
+TEST_P(Body, BecomesAProgramThatHangs) {
+  inside([] { ::execlp("sleep", "sleep", "1000", nullptr); }, {.timeout = std::chrono::milliseconds(500)});
+}
+
+TEST_P(Body, FailsWithBytesThatAreNoText) {
+  inside([] { EXPECT_TRUE(false) << "bytes \xff\xfe"; });
+}
+
 TEST_P(Body, KnowsItsOwnFailures) {
   inside([] {
     EXPECT_FALSE(HasFailure());
