@@ -212,8 +212,11 @@ TEST_F(TestCommand, AProgramThatCannotTellItsTestsFails) {
 TEST_F(TestCommand, WrongCommandLinesSayWhatToWrite) {
   EXPECT_EQ(mayfly_test({}).exit_code, 2);
   write_file(directory_.path() / "web.toml", "");
+  write_file(directory_.path() / "script", "");
   for (const auto& [arguments, text] : std::vector<std::pair<std::vector<std::string>, std::string>>{
-           {{"web.toml"}, "'web.toml' isn't an executable file"},
+           {{"web.toml"}, "'mayfly test web.toml' needs a program"},
+           {{MAYFLY_PLAIN_TEST, "--user", "nobody"}, "give a profile first"},
+           {{"script"}, "'script' isn't an executable file"},
            {{"nowhere"}, "'nowhere' doesn't exist"},
            {{MAYFLY_PLAIN_TEST, "--filter", "Nothing.*"}, "no test matches 'Nothing.*'"},
            {{MAYFLY_PLAIN_TEST, "--timeout", "5"}, "--timeout '5' is no duration"},
