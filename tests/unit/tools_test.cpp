@@ -271,6 +271,12 @@ TEST(PropellorLog, LeavesOutColours) {
   EXPECT_EQ(log.tasks().front().status, Status::changed);
 }
 
+TEST(PropellorFailure, HasAReasonThatIsReadAfterTheVerdict) {
+  EXPECT_EQ(message_of(propellor_failure(
+                propellor_log("hello\nweb a ... ok\nweb b ... failed\nweb overall ... failed\ndisk on fire\n"), 1, "")),
+            "property 'b' failed: disk on fire");
+}
+
 TEST(PropellorFailure, NamesThePropertyAndWhatWasSaidSinceTheOneBefore) {
   EXPECT_EQ(message_of(propellor_failure(
                 propellor_log("hello\nweb a ... ok\ndisk on fire\nweb b ... failed\nweb overall ... failed\n"), 1, "")),

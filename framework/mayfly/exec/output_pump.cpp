@@ -111,12 +111,11 @@ bool OutputPump::pump_until(int end, const Deadline& deadline) {
       }
       throw SystemError("wait for a command in a container");
     }
-    // Of two that are ready, complaints were most likely there before a verdict on them.
-    if (events[2].revents != 0) {
-      read_some(err_, kPiece);
-    }
     if (events[1].revents != 0) {
       read_some(out_, kPiece);
+    }
+    if (events[2].revents != 0) {
+      read_some(err_, kPiece);
     }
     if (events[3].revents != 0) {
       write_some();
@@ -132,7 +131,7 @@ bool OutputPump::pump_until(int end, const Deadline& deadline) {
 }
 
 void OutputPump::drain() {
-  for (Stream* stream : {&err_, &out_, &other_}) {
+  for (Stream* stream : {&out_, &err_, &other_}) {
     int available = 0;
     if (stream->ours && ::ioctl(stream->ours.get(), FIONREAD, &available) != 0) {
       available = 0;

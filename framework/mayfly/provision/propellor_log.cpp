@@ -60,6 +60,9 @@ std::string PropellorLog::read(std::string_view line, Time now) {
   const auto status = dots == std::string_view::npos ? std::nullopt : status_of(trimmed(text.substr(dots + 5)));
   if (!status || blank >= dots || !is_host(text.substr(0, blank))) {
     said_.append(plain).append("\n");
+    if (lacks_reason_) {
+      tasks_.back().message = tail(trimmed(said_), 3);
+    }
     return plain;
   }
   const std::string_view name = text.substr(blank + 1, dots - blank - 1);
@@ -71,6 +74,7 @@ std::string PropellorLog::read(std::string_view line, Time now) {
   if (*status == TaskResult::Status::failed) {
     task.message = tail(trimmed(said_), 3);
   }
+  lacks_reason_ = *status == TaskResult::Status::failed && task.message.empty();
   tasks_.push_back(std::move(task));
   last_ = now;
   said_.clear();

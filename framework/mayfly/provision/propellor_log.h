@@ -34,6 +34,8 @@ class PropellorLog {
   Time last_;
   std::vector<TaskResult> tasks_;
   std::string said_;  // since the last property
+  /// The last property has failed without a word: its complaint, on another stream, may be read after its verdict.
+  bool lacks_reason_ = false;
   bool finished_ = false;
 };
 
