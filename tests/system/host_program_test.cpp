@@ -102,6 +102,9 @@ TEST_F(HostProgramTest, TestRunsEachSuiteInAContainer) {
   };
   EXPECT_EQ(counts(result.out), counts(on_host.out));
   EXPECT_THAT(result.out, AllOf(HasSubstr("SIGSEGV"), HasSubstr("arithmetic")));
+  EXPECT_THAT(result.out,
+              HasSubstr(std::string("again: ") + MAYFLY_COMMAND + " run --host-program " + profile().string() + " -- " +
+                        MAYFLY_PLAIN_TEST + " --gtest_filter=Fails.InAnExpectation\n"));
   EXPECT_THAT(read_file(junit), AllOf(HasSubstr("needs a moon"), HasSubstr("colour")));
 }
 

@@ -70,7 +70,10 @@ std::string render_failure(const FinishedProcess& done, const JunitCase& test, c
   std::vector<std::string> again = done.command;
   const bool is_test =
       std::find(done.process.tests.begin(), done.process.tests.end(), test.name) != done.process.tests.end();
-  if (is_test && again.size() > 1) again[1] = "--gtest_filter=" + filter_for(done.process.suite, {test.name});
+  // The program may stand behind the words of `mayfly run`.
+  const auto filter = std::find_if(again.begin(), again.end(),
+                                   [](const std::string& word) { return word.starts_with("--gtest_filter="); });
+  if (is_test && filter != again.end()) *filter = "--gtest_filter=" + filter_for(done.process.suite, {test.name});
   return text + fmt::format("{}again: {}\n", kIndent, shell_quote(again));
 }
 
