@@ -1,14 +1,10 @@
 #include "mayfly/exec/body.h"
 
-#include <cxxabi.h>
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,8 +17,8 @@
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <typeinfo>
 
+#include "mayfly/exec/body_child.h"
 #include "mayfly/exec/body_crash.h"
 #include "mayfly/exec/command_plan.h"
 #include "mayfly/exec/entry.h"
@@ -35,16 +31,6 @@
 namespace mayfly {
 namespace {
 
-// What the channel carries: records of a size (32 bits), a tag and so many bytes.
-namespace tag {
-constexpr char kReport = 'R';
-constexpr char kValue = 'V';
-constexpr char kReturned = 'D';
-constexpr char kException = 'X';
-constexpr char kExit = 'E';
-constexpr char kCrash = 'C';
-}  // namespace tag
-
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kSanitized = true;
 #else
@@ -52,122 +38,6 @@ constexpr bool kSanitized = false;
 #endif
 
 std::atomic<BodyReporter*> the_reporter{nullptr};
-
-void write_record(int fd, char kind, std::string_view bytes) {
-  const auto size = static_cast<std::uint32_t>(bytes.size());
-  std::string record(reinterpret_cast<const char*>(&size), sizeof size);
-  record += kind;
-  record += bytes;
-  for (std::string_view left = record; !left.empty();) {
-    const ssize_t written = ::write(fd, left.data(), left.size());
-    if (written < 0 && errno != EINTR) {
-      return;  // nobody listens any more
-    }
-    left.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
-  }
-}
-
-std::string name_of(const std::type_info& type) {
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
-                                                         &std::free);
-  return status == 0 ? text.get() : type.name();
-}
-
-/// What exit(3) runs first in a body: the caller's handlers and static objects aren't the body's.
-struct ExitTrap {
-  static inline pid_t body = -1;
-  static inline int channel = -1;
-  /// @param in_a_copy of the process: its list of handlers is its own, and the last of them runs first
-  static void set(int fd, bool in_a_copy) {
-    static bool registered = false;
-    if (in_a_copy || !registered) {
-      registered = ::on_exit(sprung, nullptr) == 0;
-    }
-    body = ::getpid();
-    channel = fd;
-  }
-  static void unset() { body = -1; }
-  static void sprung(int status, void*) {
-    // A body's parent isn't in its pid namespace.
-    if (::getpid() == body && ::getppid() == 0) {
-      std::fflush(nullptr);
-      write_record(channel, tag::kExit, {reinterpret_cast<const char*>(&status), sizeof status});
-      child_exit(status);
-    }
-  }
-};
-
-/// What a body child works with.
-struct BodyChild {
-  Entry entry;
-  const std::function<void(const BodyChannel&)>* body = nullptr;
-  int channel = -1;
-  BodyReporter* reporter = nullptr;
-  char** environment = nullptr;
-  int pid = 0;                        ///< in the caller's pid namespace
-  int* believed_thread_id = nullptr;  ///< see find_believed_thread_id()
-};
-
-/// What escapes nevertheless must not go on in the caller's code: that ends the body.
-void call_guarded(const BodyChild& child) noexcept {
-  const BodyChannel channel(child.channel);
-  bool returned = false;
-  try {
-    if (child.reporter != nullptr) child.reporter->enter(channel);
-    (*child.body)(channel);
-    returned = true;
-  } catch (const std::exception& error) {
-    write_record(child.channel, tag::kException, fmt::format("{}: {}", name_of(typeid(error)), error.what()));
-  } catch (...) {
-    const std::type_info* type = abi::__cxa_current_exception_type();
-    write_record(child.channel, tag::kException, type == nullptr ? "of a foreign type" : name_of(*type));
-  }
-  if (child.reporter != nullptr) child.reporter->leave(channel);
-  std::fflush(nullptr);
-  if (returned) write_record(child.channel, tag::kReturned, {});
-}
-
-/// The rest of the way, in the container's pid namespace, and the body.
-[[noreturn]] void be_body(BodyChild& child, bool in_a_copy) noexcept {
-  entry_enter(child.entry, CLONE_NEWPID);
-  entry_take_on(child.entry);
-  environ = child.environment;
-  install_crash_handler(child.channel, tag::kCrash);
-  ExitTrap::set(child.channel, in_a_copy);
-  const std::uint64_t no_signals = 0;
-  child_call(SYS_rt_sigprocmask, SIG_SETMASK, as_word(&no_signals), 0, sizeof no_signals);
-  call_guarded(child);
-  child_exit(0);
-}
-
-/// Where libc keeps the number of the calling thread, which abort(3) and raise(3) send their signal to: in a body that
-/// shares memory it is another. Null where it can't be found.
-int* find_believed_thread_id() {
-  // What libthread_db(3) asks for: size in bits, count, offset.
-  const auto* field = static_cast<const std::uint32_t*>(::dlsym(RTLD_DEFAULT, "_thread_db_pthread_tid"));
-  if (field == nullptr || field[0] != 8 * sizeof(int)) {
-    return nullptr;
-  }
-  // NOLINTNEXTLINE(performance-no-int-to-ptr): it is one
-  auto* id = reinterpret_cast<int*>(reinterpret_cast<char*>(::pthread_self()) + field[2]);
-  return *id == ::gettid() ? id : nullptr;
-}
-
-void be_body_in_shared_memory(void* argument) {
-  // A backtrace ends here: whoever made this stack is on another.
-#if defined(__x86_64__)
-  asm volatile(".cfi_undefined rip");
-#elif defined(__aarch64__)
-  asm volatile(".cfi_undefined x30");
-#endif
-  BodyChild& child = *static_cast<BodyChild*>(argument);
-  reset_signal_handlers();
-  if (child.believed_thread_id != nullptr) {
-    *child.believed_thread_id = static_cast<int>(child_call(SYS_gettid));
-  }
-  be_body(child, false);
-}
 
 /// The channel's end in the caller.
 class ChannelReader {
@@ -308,20 +178,20 @@ void note_status(const siginfo_t& info, BodyEnd& end) {
 void note_records(const ChannelReader& channel, BodyEnd& end, BodyReporter* reporter) {
   channel.for_each([&](char kind, std::string_view bytes) {
     switch (kind) {
-      case tag::kReport:
+      case body_record::kReport:
         if (reporter != nullptr) reporter->arrived(bytes);
         break;
-      case tag::kValue:
+      case body_record::kValue:
         end.value = bytes;
         break;
-      case tag::kReturned:
+      case body_record::kReturned:
         if (end.how == BodyEnd::How::exited && end.code == 0) end.how = BodyEnd::How::returned;
         break;
-      case tag::kException:
+      case body_record::kException:
         end.how = BodyEnd::How::exception;
         end.exception = bytes;
         break;
-      case tag::kCrash: {
+      case body_record::kCrash: {
         CrashRecord crash;
         std::memcpy(&crash, bytes.data(), std::min(bytes.size(), sizeof crash));
         end.backtrace = readable_backtrace(crash);
@@ -504,7 +374,7 @@ BodyEnd BodyRun::in_shared_memory() {
     } catch (...) {
       failure = std::current_exception();
     }
-    ExitTrap::unset();
+    forget_body();
     environment.restore(child_.environment);
     if (child_.believed_thread_id != nullptr) *child_.believed_thread_id = own_id;
   }
@@ -533,9 +403,6 @@ std::string signal_text(int number) {
 }
 
 }  // namespace
-
-void BodyChannel::report(std::string_view text) const { write_record(fd_, tag::kReport, text); }
-void BodyChannel::value(std::string_view bytes) const { write_record(fd_, tag::kValue, bytes); }
 
 void set_body_reporter(BodyReporter* reporter) noexcept { the_reporter = reporter; }
 BodyReporter* body_reporter() noexcept { return the_reporter; }

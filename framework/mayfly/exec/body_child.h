@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+
+#include "mayfly/exec/body.h"
+#include "mayfly/exec/entry.h"
+
+namespace mayfly {
+
+// A body's side of body.cpp: what its process does from its birth to its end.
+
+// What the channel carries: records of a size (32 bits), a tag and so many bytes.
+namespace body_record {
+inline constexpr char kReport = 'R';
+inline constexpr char kValue = 'V';
+inline constexpr char kReturned = 'D';
+inline constexpr char kException = 'X';
+inline constexpr char kExit = 'E';
+inline constexpr char kCrash = 'C';
+}  // namespace body_record
+
+/// What a body child works with.
+struct BodyChild {
+  Entry entry;
+  const std::function<void(const BodyChannel&)>* body = nullptr;
+  int channel = -1;
+  BodyReporter* reporter = nullptr;
+  char** environment = nullptr;
+  int pid = 0;                        ///< in the caller's pid namespace
+  int* believed_thread_id = nullptr;  ///< see find_believed_thread_id()
+};
+
+/// The rest of the way, in the container's pid namespace, and the body. Nothing escapes: whatever does ends the
+/// process.
+/// @param in_a_copy of the caller's memory, not in that itself
+[[noreturn]] void be_body(BodyChild& child, bool in_a_copy) noexcept;
+
+/// The same as the start of a process that shares the caller's memory. @param child a BodyChild
+void be_body_in_shared_memory(void* child);
+
+/// Where libc keeps the number of the calling thread, which abort(3) and raise(3) send their signal to: in a body that
+/// shares memory it is another. Null where it can't be found.
+[[nodiscard]] int* find_believed_thread_id();
+
+/// In the caller, once a body that shared its memory has ended: exit(3) is the caller's again.
+void forget_body() noexcept;
+
+}  // namespace mayfly
