@@ -14,7 +14,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <memory>
 #include <typeinfo>
 
 #include "mayfly/exec/body_crash.h"
@@ -34,13 +33,6 @@ void write_record(int fd, char kind, std::string_view bytes) {
     }
     left.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
   }
-}
-
-std::string name_of(const std::type_info& type) {
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
-                                                         &std::free);
-  return status == 0 ? text.get() : type.name();
 }
 
 /// What exit(3) runs first in a body: the caller's handlers and static objects aren't the body's.
@@ -76,10 +68,12 @@ void call_guarded(const BodyChild& child) noexcept {
     (*child.body)(channel);
     returned = true;
   } catch (const std::exception& error) {
-    write_record(child.channel, body_record::kException, fmt::format("{}: {}", name_of(typeid(error)), error.what()));
+    write_record(child.channel, body_record::kException,
+                 fmt::format("{}: {}", demangled(typeid(error).name()), error.what()));
   } catch (...) {
     const std::type_info* type = abi::__cxa_current_exception_type();
-    write_record(child.channel, body_record::kException, type == nullptr ? "of a foreign type" : name_of(*type));
+    write_record(child.channel, body_record::kException,
+                 type == nullptr ? "of a foreign type" : demangled(type->name()));
   }
   if (child.reporter != nullptr) child.reporter->leave(channel);
   std::fflush(nullptr);

@@ -65,13 +65,6 @@ struct Frame {
   std::string place{};  ///< "web_test.cpp:42"
 };
 
-std::string demangled(const char* symbol) {
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(symbol, nullptr, nullptr, &status),
-                                                         &std::free);
-  return status == 0 ? text.get() : symbol;
-}
-
 Frame frame_of(std::uint64_t address) {
   Frame frame;
   Dl_info info{};
@@ -142,6 +135,13 @@ std::string line_of(std::size_t number, const Frame& frame) {
 }
 
 }  // namespace
+
+std::string demangled(const char* symbol) {
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(symbol, nullptr, nullptr, &status),
+                                                         &std::free);
+  return status == 0 ? text.get() : symbol;
+}
 
 void prepare_crash_handler() {
   void* frame = nullptr;

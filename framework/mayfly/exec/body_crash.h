@@ -27,4 +27,7 @@ void install_crash_handler(int fd, char tag) noexcept;
 /// that was forked from this one. Places in the source by addr2line(1), where it is installed.
 [[nodiscard]] std::string readable_backtrace(const CrashRecord& crash);
 
+/// A name of C++'s ABI as it stands in the source; another one as it is.
+[[nodiscard]] std::string demangled(const char* symbol);
+
 }  // namespace mayfly
