@@ -272,6 +272,23 @@ TEST(AttributeToLines, SeveralThatCouldHaveAreAllTold) {
       << "of nobody is it known";
 }
 
+TEST(AttributeToLines, WhatOnlyLooksWithinAGrainOfTheClockIsNoSuspect) {
+  const auto lines = lines_of_script({"=[ -e /etc/x ]", "touch /etc/x", "=name=long", "=sleep 1"});
+  const auto at = [](std::chrono::milliseconds offset) {
+    return StateChange{.resource = ResourceKind::file,
+                       .name = "/etc/elsewhere",
+                       .when = std::chrono::system_clock::time_point{std::chrono::seconds(1)} + offset};
+  };
+  const auto places = [&](const StateChange& change) {
+    std::vector<std::string> found;
+    for (const TaskResult* line : suspects(change, {}, lines)) found.push_back(line->where);
+    return found;
+  };
+  EXPECT_THAT(places(at(50ms)), testing::ElementsAre("a:2"));
+  EXPECT_THAT(places(at(100ms)), testing::ElementsAre("a:2"));
+  EXPECT_THAT(places(at(175ms)), testing::ElementsAre("a:4")) << "of nobody else it can be";
+}
+
 TEST(AttributeToLines, TheDatabaseTellsWhen) {
   const auto lines = lines_of_script({"newusers < list", "touch /etc/x", "./setup-accounts"});
   const StateChange passwd{.resource = ResourceKind::file,

@@ -38,8 +38,9 @@ void mask_secrets(StateDiff& diff, const std::vector<ProvisionStep>& steps);
 /// one that wrote the file behind it, if no other has its kind; or the only one that changed anything. Else none.
 void attribute(StateDiff& diff, const std::vector<TaskResult>& tasks);
 
-/// The lines of a script that may have made a change: by its time, within the grain of the kernel's clock; without one
-/// those that name it (with values, see parse_shell_trace()) or run a program for it. Nothing of removed files.
+/// The lines of a script that may have made a change: by its time, within the grain of the kernel's clock, lines that
+/// only look if there is no other; without a time those that name it (with values, see parse_shell_trace()) or run a
+/// program for it. Nothing of removed files.
 [[nodiscard]] std::vector<const TaskResult*> suspects(const StateChange& change, const StateDiff& diff,
                                                       const std::vector<TaskResult>& lines);
 
