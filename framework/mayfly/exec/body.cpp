@@ -21,6 +21,7 @@
 #include "mayfly/exec/body_child.h"
 #include "mayfly/exec/body_crash.h"
 #include "mayfly/exec/command_plan.h"
+#include "mayfly/exec/coverage_counters.h"
 #include "mayfly/exec/entry.h"
 #include "mayfly/exec/exec_cgroup.h"
 #include "mayfly/exec/output_pump.h"
@@ -271,6 +272,7 @@ BodyEnd BodyRun::by_fork() {
   make_entry();
   child_.reporter = body_reporter();
   SharedValue<BodyChild> shared(child_);
+  CopysCounters counters(coverage_counters());
   std::fflush(nullptr);
   pid_t pid = -1;
   int fork_error = 0;
@@ -280,6 +282,7 @@ BodyEnd BodyRun::by_fork() {
     pid = ::fork();
     if (pid == 0) {
       if (!kSanitized) reset_signal_handlers();
+      counters.begin();
       be_body(shared.get(), true);
     }
     fork_error = errno;  // before the scope puts errno back
@@ -308,6 +311,7 @@ BodyEnd BodyRun::by_fork() {
   }
   const siginfo_t info = process.wait_info();
   pump_.drain();
+  counters.add_to_own();
   return finish(shared.get().entry, info, timed_out, child_.reporter);
 }
 

@@ -1,0 +1,4 @@
+#pragma once
+
+/// In a shared library with counters of its own.
+int half_of(int number);
