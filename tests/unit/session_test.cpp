@@ -204,6 +204,24 @@ TEST(Attribute, BelievesNoOtherTaskOfWhatHappenedInTheMidstOfOne) {
   EXPECT_EQ(diff.changes.front().task, "says ok");
 }
 
+TEST(Attribute, BelievesThatTheClockStoodStillOnlyWhereAChangedTaskSpeaksOfTheFile) {
+  using std::chrono::milliseconds;
+  const std::chrono::system_clock::time_point start{std::chrono::seconds(1)};
+  const auto maker_with_next = [&](const std::string& next) {
+    StateDiff diff{
+        .changes = {{.resource = ResourceKind::file, .name = "/etc/x/conf", .when = start + milliseconds(5)}}};
+    attribute(
+        diff,
+        {{.name = "File[x.d]", .started = start, .ended = start + milliseconds(12)},
+         {.name = next, .status = kChanged, .started = start + milliseconds(13), .ended = start + milliseconds(90)}});
+    return diff.changes.front().task;
+  };
+  EXPECT_EQ(maker_with_next("File[conf]"), "File[conf]");
+  EXPECT_EQ(maker_with_next("File[/etc/x/conf]"), "File[/etc/x/conf]");
+  EXPECT_EQ(maker_with_next("File[other]"), "File[x.d]");
+  EXPECT_EQ(maker_with_next("File[conf.d]"), "File[x.d]");
+}
+
 /// A script's lines, 50 ms each from the epoch's first second on; a line that has "=" in front changes nothing.
 std::vector<TaskResult> lines_of_script(const std::vector<std::string>& texts) {
   std::vector<TaskResult> lines;

@@ -37,6 +37,17 @@ bool names(const TaskResult& task, const std::string& path) {
          std::string_view("]'\" ").find((task.name + " ")[at + path.size()]) != std::string_view::npos;
 }
 
+/// "File[preferences]" may be about /etc/apt/preferences.
+bool may_name(const TaskResult& task, const std::string& path) {
+  const std::string base = path.substr(path.rfind('/') + 1);
+  return names(task, path) || (!base.empty() && (task.name.find("[" + base + "]") != std::string::npos ||
+                                                 task.name.find("'" + base + "'") != std::string::npos));
+}
+
+/// On a busy virtual machine the coarse clock stands still for longer than a jiffy: a task that has changed something,
+/// and speaks of that file, may have begun as late as that after the file's time.
+constexpr std::chrono::milliseconds kLateJiffy{20};
+
 /// Fast tools have several tasks within one grain of the clock. Then the one that speaks of the file has made it, or
 /// one that says that it has changed something, or may have without a word; of these the first. Best of all is a task
 /// that fills the grain.
@@ -52,6 +63,13 @@ const TaskResult* task_of(const StateChange& change, TimePoint when, const std::
     if (ran_between(task, when, latest) && (best == nullptr || rank(task) > rank(*best))) {
       best = &task;
     }
+  }
+  if (best == nullptr || best->status != TaskResult::Status::changed) {
+    const auto late = std::find_if(tasks.begin(), tasks.end(), [&](const TaskResult& task) {
+      return task.status == TaskResult::Status::changed && may_name(task, change.name) &&
+             ran_between(task, when, when + kLateJiffy);
+    });
+    if (late != tasks.end()) return &*late;
   }
   if (best != nullptr) {
     return best;
