@@ -1,8 +1,14 @@
 // Test bodies that run in a container, by both engines: what arrives of each way to end.
 #include <gmock/gmock.h>
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <boost/json.hpp>
+#include <filesystem>
+#include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "mayfly/support/file_io.h"
@@ -20,6 +26,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
+namespace fs = std::filesystem;
 namespace json = boost::json;
 
 /// What gtest's JSON says of one test of inside/inner_test.cpp, and what was printed.
@@ -31,42 +38,120 @@ struct Inner {
   json::object properties{};
 };
 
-Inner run_inner(const std::string& test) {
-  const TempDir directory;
-  const std::string report = directory.path() / "report.json";
-  const ProcessResult result =
-      run_process({MAYFLY_INNER_TEST, "--gtest_filter=" + test, "--gtest_output=json:" + report},
-                  {.env = {{"MAYFLY_ARTIFACTS_DIR", directory.path() / "artifacts"},
-                           {"MAYFLY_PROFILE_PATH", ""},
-                           {"MAYFLY_POOL", "off"},
-                           {"MAYFLY_INNER_SECRET", "of the host"},
-                           {"GTEST_COLOR", "no"}},
-                   .timeout = Milliseconds(120'000)});
-  Inner inner{.out = result.out + result.err};
-  const std::optional<std::string> text = read_file_if_exists(report);
-  if (!text) {
-    return inner;
+/// A machine, or a way to build the program, that bodies are tried with.
+struct Variant {
+  std::string name;
+  std::string program = MAYFLY_INNER_TEST;
+  std::string profiles{};  ///< a directory with another host.toml
+};
+
+/// The files that a program without a C library needs, and no others.
+class BusyboxProfile {
+ public:
+  BusyboxProfile() {
+    const fs::path root = directory_.path() / "root";
+    for (const char* made : {"bin", "etc", "proc", "sys", "dev", "tmp", "run"}) fs::create_directories(root / made);
+    fs::permissions(root / "tmp", fs::perms::all | fs::perms::sticky_bit);
+    fs::copy_file(find_program("busybox").value(), root / "bin/busybox");
+    for (const char* applet : {"sh", "sleep"}) fs::create_symlink("busybox", root / "bin" / applet);
+    write_file(root / "etc/passwd", "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n");
+    write_file(root / "etc/group", "root:x:0:\nnogroup:x:65534:\n");
+    write_file(directory_.path() / "host.toml", "hostname = 'inside'\n[image]\nsource = 'directory'\npath = 'root'\n");
   }
-  const json::object document = json::parse(*text).as_object();
-  const json::object suite = document.at("testsuites").as_array().at(0).as_object();
-  inner.properties = suite.at("testsuite").as_array().at(0).as_object();
-  inner.ran_to_its_end = true;
-  inner.result = inner.properties.at("result").as_string();
-  if (const json::value* failures = inner.properties.if_contains("failures")) {
-    for (const json::value& failure : failures->as_array()) {
-      inner.failures.emplace_back(failure.at("failure").as_string());
+  [[nodiscard]] std::string path() const { return directory_.path(); }
+
+ private:
+  TempDir directory_;
+};
+
+ProcessResult run_program(const Variant& variant, const std::string& filter, const fs::path& directory) {
+  return run_process({"sh", "-c", "exec \"$@\" 2>&1", "sh", variant.program, "--gtest_filter=" + filter,
+                      fmt::format("--gtest_output=json:{}/report.json", directory.string())},
+                     {.env = {{"MAYFLY_ARTIFACTS_DIR", directory / "artifacts"},
+                              {"MAYFLY_PROFILE_PATH", variant.profiles},
+                              {"MAYFLY_POOL", "off"},
+                              {"MAYFLY_INNER_SECRET", "of the host"},
+                              {"GTEST_COLOR", "no"}},
+                      .timeout = Milliseconds(300'000)});
+}
+
+/// By the names of tests, "Engines/Body.Skips/Fork".
+std::map<std::string, Inner> results_in(const fs::path& report) {
+  std::map<std::string, Inner> results;
+  const json::value document = json::parse(read_file_if_exists(report).value_or("{\"testsuites\": []}"));
+  for (const json::value& suite : document.at("testsuites").as_array()) {
+    for (const json::value& test : suite.at("testsuite").as_array()) {
+      Inner inner{.ran_to_its_end = true, .properties = test.as_object()};
+      inner.result = inner.properties.at("result").as_string();
+      if (const json::value* failures = inner.properties.if_contains("failures")) {
+        for (const json::value& failure : failures->as_array()) {
+          inner.failures.emplace_back(failure.at("failure").as_string());
+        }
+      }
+      results[fmt::format("{}.{}", suite.at("name").as_string().c_str(), test.at("name").as_string().c_str())] = inner;
     }
   }
+  return results;
+}
+
+/// In a process of its own.
+Inner run_inner(const std::string& test, const Variant& variant = {}) {
+  const TempDir directory;
+  const ProcessResult result = run_program(variant, test, directory.path());
+  Inner inner = results_in(directory.path() / "report.json")[test];
+  inner.out = result.out;
   return inner;
 }
 
-class Inside : public ::testing::TestWithParam<std::string> {
+/// All tests of bodies in one process, whatever becomes of those before.
+std::map<std::string, Inner> run_all(const Variant& variant) {
+  const TempDir directory;
+  const ProcessResult result = run_program(variant, "Engines/Body.*", directory.path());
+  std::map<std::string, Inner> results = results_in(directory.path() / "report.json");
+  for (auto& [name, inner] : results) {
+    const std::size_t begin = result.out.find("[ RUN      ] " + name + "\n");
+    if (begin != std::string::npos) inner.out = result.out.substr(begin, result.out.find("\n[ RUN ", begin) - begin);
+  }
+  if (results.empty()) results[""].out = result.out;
+  return results;
+}
+
+const Variant& variant_called(const std::string& name) {
+  static const std::string profiles = fs::path(MAYFLY_INNER_SOURCE).parent_path();
+  static const BusyboxProfile busybox;
+  static const std::vector<Variant> variants{{"Host"},
+                                             {"Bookworm", MAYFLY_INNER_TEST, profiles + "/bookworm"},
+                                             {"Trixie", MAYFLY_INNER_TEST, profiles + "/trixie"},
+                                             {"Busybox", MAYFLY_INNER_TEST, busybox.path()},
+                                             {"AddressSanitizer", MAYFLY_INNER_ASAN_TEST}};
+  return *std::find_if(variants.begin(), variants.end(), [&](const Variant& one) { return one.name == name; });
+}
+
+/// On the image of the host each test has a process of its own; in the other variants they share one.
+class Inside : public ::testing::TestWithParam<std::tuple<std::string, std::string>> {
  protected:
-  void SetUp() override { test::require_root(); }
-  static Inner run(const std::string& test) { return run_inner("Engines/Body." + test + "/" + GetParam()); }
+  void SetUp() override {
+    test::require_root();
+    if (!IsSkipped() && !HasFailure()) test::require_program("busybox");
+  }
+  static Inner run(const std::string& test) {
+    const auto& [variant, engine] = GetParam();
+    const std::string name = fmt::format("Engines/Body.{}/{}", test, engine);
+    if (variant == "Host") return run_inner(name);
+    static std::map<std::string, std::map<std::string, Inner>> results;
+    auto [found, is_new] = results.try_emplace(variant);
+    if (is_new) found->second = run_all(variant_called(variant));
+    const auto inner = found->second.find(name);
+    return inner == found->second.end() ? found->second.begin()->second : inner->second;
+  }
+  static std::string engine() { return std::get<1>(GetParam()); }
+  static bool with_asan() { return std::get<0>(GetParam()) == "AddressSanitizer"; }
 };
-INSTANTIATE_TEST_SUITE_P(Engines, Inside, ::testing::Values("Fork", "SharedMemory"),
-                         [](const auto& instance) { return instance.param; });
+INSTANTIATE_TEST_SUITE_P(
+    Variants, Inside,
+    ::testing::Combine(::testing::Values("Host", "Bookworm", "Trixie", "Busybox", "AddressSanitizer"),
+                       ::testing::Values("Fork", "SharedMemory")),
+    [](const auto& instance) { return std::get<0>(instance.param) + "_" + std::get<1>(instance.param); });
 
 class InsideMacro : public ::testing::Test {
  protected:
@@ -77,13 +162,18 @@ class InsideMacro : public ::testing::Test {
   EXPECT_EQ((inner).result, "COMPLETED") << (inner).out; \
   EXPECT_THAT((inner).failures, IsEmpty()) << (inner).out
 
-TEST_P(Inside, IsInTheContainer) {
-  EXPECT_PASSED(run("IsInTheContainer"));
-  EXPECT_PASSED(run_inner("Engines/PrivilegedBody.IsInTheContainerToo/" + GetParam()));
+TEST_P(Inside, IsInTheContainer) { EXPECT_PASSED(run("IsInTheContainer")); }
+
+TEST_F(InsideMacro, BodiesArePrivilegedWhereTheContainerIs) {
+  for (const char* engine : {"Fork", "SharedMemory"}) {
+    EXPECT_PASSED(run_inner(std::string("Engines/PrivilegedBody.IsInTheContainerToo/") + engine));
+  }
 }
 
-TEST_P(Inside, NeedsNothingInTheImage) {
-  EXPECT_PASSED(run_inner("Engines/BareBody.NeedsNothingInTheImage/" + GetParam()));
+TEST_F(InsideMacro, NeedNothingInTheImage) {
+  for (const char* engine : {"Fork", "SharedMemory"}) {
+    EXPECT_PASSED(run_inner(std::string("Engines/BareBody.NeedsNothingInTheImage/") + engine));
+  }
 }
 
 TEST_P(Inside, SeesWhatItCaptures) { EXPECT_PASSED(run("SeesWhatItCaptures")); }
@@ -144,6 +234,12 @@ TEST_P(Inside, ACrashFailsTheTestWithItsPlace) {
   const Inner inner = run("Crashes");
   ASSERT_EQ(inner.failures.size(), 2U) << inner.out;
   EXPECT_THAT(inner.failures[0], HasSubstr("told before"));
+  if (with_asan()) {
+    EXPECT_THAT(inner.failures[1],
+                AllOf(HasSubstr("The body in the container was ended by AddressSanitizer:\n"), HasSubstr("SEGV"),
+                      HasSubstr("crash_here"), EndsWith("\nIts last output:\nlast words")));
+    return;
+  }
   EXPECT_THAT(
       inner.failures[1],
       AllOf(StartsWith(std::string(MAYFLY_INNER_SOURCE) + ":"),

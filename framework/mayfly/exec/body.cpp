@@ -25,18 +25,13 @@
 #include "mayfly/exec/entry.h"
 #include "mayfly/exec/exec_cgroup.h"
 #include "mayfly/exec/output_pump.h"
+#include "mayfly/exec/sanitizers.h"
 #include "mayfly/exec/target_state.h"
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/log.h"
 
 namespace mayfly {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 std::atomic<BodyReporter*> the_reporter{nullptr};
 
@@ -192,6 +187,9 @@ void note_records(const ChannelReader& channel, BodyEnd& end, BodyReporter* repo
         end.how = BodyEnd::How::exception;
         end.exception = bytes;
         break;
+      case body_record::kSanitizer:
+        end.report = bytes;
+        break;
       case body_record::kCrash: {
         CrashRecord crash;
         std::memcpy(&crash, bytes.data(), std::min(bytes.size(), sizeof crash));
@@ -281,9 +279,9 @@ BodyEnd BodyRun::by_fork() {
     const ChildrenInPidNamespace children(target_.init_pidfd());
     pid = ::fork();
     if (pid == 0) {
-      if (!kSanitized) reset_signal_handlers();
+      if (!has_stack_sanitizer()) reset_signal_handlers();
       counters.begin();
-      be_body(shared.get(), true);
+      be_body(shared.get());
     }
     fork_error = errno;  // before the scope puts errno back
   }
@@ -419,6 +417,7 @@ std::string describe(const BodyEnd& end) {
     case BodyEnd::How::exception:
       return fmt::format("threw an exception that nobody caught: {}", end.exception);
     case BodyEnd::How::exited:
+      if (!end.report.empty()) return fmt::format("was ended by AddressSanitizer:\n{}", end.report);
       return fmt::format("ended the process with exit status {} before it returned", end.code);
     case BodyEnd::How::killed:
       text = fmt::format("was killed by {}", signal_text(end.code));
@@ -433,7 +432,7 @@ std::string describe(const BodyEnd& end) {
 BodyEnd run_body(const Target& target, const std::function<void(const BodyChannel&)>& body,
                  const BodyOptions& options) {
   const auto begin = Deadline::Clock::now();
-  const bool shared = options.engine == BodyEngine::shared_memory && !kSanitized;
+  const bool shared = options.engine == BodyEngine::shared_memory && !has_stack_sanitizer();
   BodyEnd end;
   try {
     BodyRun run(target, body, options);

@@ -22,8 +22,8 @@ enum class BodyEngine {
   fork,
   /// clone(2) with CLONE_VM: the body works in the caller's memory, while the calling thread waits. A few times faster,
   /// however large the caller is, and what it changes stays. But so does what it breaks: after a crash or a deadline
-  /// the caller may find a lock that nobody releases, or a heap in disorder. Not with sanitizers, where `fork` is
-  /// taken.
+  /// the caller may find a lock that nobody releases, or a heap in disorder. Not in a program with AddressSanitizer or
+  /// ThreadSanitizer, where `fork` is taken.
   shared_memory,
 };
 
@@ -62,6 +62,7 @@ struct BodyEnd {
   int code = 0;             ///< exit status, or the number of the signal
   std::string exception{};  ///< "std::runtime_error: no such user"
   std::string backtrace{};  ///< a line a frame, innermost first; empty when there is none
+  std::string report{};     ///< AddressSanitizer's, which has ended it
   std::optional<std::string> value{};
   std::string out{}, err{};  ///< what it wrote to standard output and error
   Milliseconds duration{0};

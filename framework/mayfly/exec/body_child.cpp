@@ -17,6 +17,7 @@
 #include <typeinfo>
 
 #include "mayfly/exec/body_crash.h"
+#include "mayfly/exec/sanitizers.h"
 
 namespace mayfly {
 namespace {
@@ -36,26 +37,27 @@ void write_record(int fd, char kind, std::string_view bytes) {
 }
 
 /// What exit(3) runs first in a body: the caller's handlers and static objects aren't the body's.
+///
+/// It has to be the last that was registered, and gone when the body is, so it belongs to a "shared object" of its own,
+/// whose handlers __cxa_finalize() takes back. Only on_exit(3) tells the status; registered during exit(3), that is run
+/// next.
 struct ExitTrap {
+  static inline char object = 0;
   static inline pid_t body = -1;
-  static inline int channel = -1;
-  /// @param in_a_copy of the process: its list of handlers is its own, and the last of them runs first
-  static void set(int fd, bool in_a_copy) {
-    static bool registered = false;
-    if (in_a_copy || !registered) {
-      registered = ::on_exit(sprung, nullptr) == 0;
-    }
+  static void set() {
     body = ::getpid();
-    channel = fd;
+    abi::__cxa_atexit([](void*) { static_cast<void>(!is_in_body() || ::on_exit(sprung, nullptr) != 0); }, nullptr,
+                      &object);
   }
-  static void unset() { body = -1; }
+  static void unset() {
+    body = -1;
+    abi::__cxa_finalize(&object);
+  }
+  // A body's parent isn't in its pid namespace.
+  static bool is_in_body() { return ::getpid() == body && ::getppid() == 0; }
   static void sprung(int status, void*) {
-    // A body's parent isn't in its pid namespace.
-    if (::getpid() == body && ::getppid() == 0) {
-      std::fflush(nullptr);
-      write_record(channel, body_record::kExit, {reinterpret_cast<const char*>(&status), sizeof status});
-      child_exit(status);
-    }
+    std::fflush(nullptr);
+    child_exit(status);
   }
 };
 
@@ -82,12 +84,13 @@ void call_guarded(const BodyChild& child) noexcept {
 
 }  // namespace
 
-void be_body(BodyChild& child, bool in_a_copy) noexcept {
+void be_body(BodyChild& child) noexcept {
   entry_enter(child.entry, CLONE_NEWPID);
   entry_take_on(child.entry);
   environ = child.environment;
   install_crash_handler(child.channel, body_record::kCrash);
-  ExitTrap::set(child.channel, in_a_copy);
+  tell_reports(child.channel, body_record::kSanitizer);
+  ExitTrap::set();
   const std::uint64_t no_signals = 0;
   child_call(SYS_rt_sigprocmask, SIG_SETMASK, as_word(&no_signals), 0, sizeof no_signals);
   call_guarded(child);
@@ -117,7 +120,7 @@ void be_body_in_shared_memory(void* argument) {
   if (child.believed_thread_id != nullptr) {
     *child.believed_thread_id = static_cast<int>(child_call(SYS_gettid));
   }
-  be_body(child, false);
+  be_body(child);
 }
 
 void forget_body() noexcept { ExitTrap::unset(); }

@@ -15,8 +15,8 @@ inline constexpr char kReport = 'R';
 inline constexpr char kValue = 'V';
 inline constexpr char kReturned = 'D';
 inline constexpr char kException = 'X';
-inline constexpr char kExit = 'E';
 inline constexpr char kCrash = 'C';
+inline constexpr char kSanitizer = 'S';
 }  // namespace body_record
 
 /// What a body child works with.
@@ -32,8 +32,7 @@ struct BodyChild {
 
 /// The rest of the way, in the container's pid namespace, and the body. Nothing escapes: whatever does ends the
 /// process.
-/// @param in_a_copy of the caller's memory, not in that itself
-[[noreturn]] void be_body(BodyChild& child, bool in_a_copy) noexcept;
+[[noreturn]] void be_body(BodyChild& child) noexcept;
 
 /// The same as the start of a process that shares the caller's memory. @param child a BodyChild
 void be_body_in_shared_memory(void* child);

@@ -92,7 +92,11 @@ TEST_P(Body, SeesWhatItCaptures) {
     numbers.push_back(3);
     EXPECT_THAT(numbers, ElementsAre(1, 2, 3));
   });
+#if defined(__SANITIZE_ADDRESS__)
+  EXPECT_EQ(numbers.size(), 2U) << "it takes fork in any case";
+#else
   EXPECT_EQ(numbers.size(), GetParam() == BodyEngine::fork ? 2U : 3U);
+#endif
 }
 
 TEST_P(Body, ReturnsAValue) {

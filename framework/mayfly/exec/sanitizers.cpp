@@ -1,0 +1,39 @@
+#include "mayfly/exec/sanitizers.h"
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <cstring>
+#include <iterator>
+
+// The runtimes' own interfaces (sanitizer/asan_interface.h), which are there when the program was linked with one.
+extern "C" {
+[[gnu::weak]] void __asan_init();
+[[gnu::weak]] void __tsan_init();
+[[gnu::weak]] void __asan_set_error_report_callback(void (*callback)(const char* report));
+}
+
+namespace mayfly {
+namespace {
+
+int channel = -1;
+char record_tag = 0;
+
+void tell(const char* report) {
+  const auto size = static_cast<std::uint32_t>(std::strlen(report));
+  const iovec parts[] = {
+      {const_cast<std::uint32_t*>(&size), sizeof size}, {&record_tag, 1}, {const_cast<char*>(report), size}};
+  static_cast<void>(!::writev(channel, parts, std::size(parts)));
+}
+
+}  // namespace
+
+bool has_stack_sanitizer() noexcept { return &__asan_init != nullptr || &__tsan_init != nullptr; }
+
+void tell_reports(int fd, char tag) noexcept {
+  channel = fd;
+  record_tag = tag;
+  if (&__asan_set_error_report_callback != nullptr) __asan_set_error_report_callback(tell);
+}
+
+}  // namespace mayfly
