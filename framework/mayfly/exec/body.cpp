@@ -113,26 +113,6 @@ class CallersEnvironment {
   std::vector<char*> variables_{};
 };
 
-/// New children of the calling thread are born in the container's pid namespace.
-class ChildrenInPidNamespace {
- public:
-  explicit ChildrenInPidNamespace(int init_pidfd) : own_(::open("/proc/thread-self/ns/pid", O_RDONLY | O_CLOEXEC)) {
-    if (!own_ || ::setns(init_pidfd, CLONE_NEWPID) != 0) {
-      throw SystemError("let children be born in the container's pid namespace");
-    }
-  }
-  ChildrenInPidNamespace(const ChildrenInPidNamespace&) = delete;
-  ChildrenInPidNamespace& operator=(const ChildrenInPidNamespace&) = delete;
-  ~ChildrenInPidNamespace() {
-    if (::setns(own_.get(), CLONE_NEWPID) != 0) {
-      log(LogLevel::error, "this thread's children will be born in a container");
-    }
-  }
-
- private:
-  UniqueFd own_;
-};
-
 /// Memory that a forked child shares.
 template <typename T>
 class SharedValue {
@@ -232,6 +212,7 @@ class BodyRun {
     child_.entry = entry_into(target_, cgroups_);
     fill(child_.entry, plan_, limits_);
   }
+  pid_t fork_body(SharedValue<BodyChild>& shared, CopysCounters& counters);
   BodyEnd finish(const Entry& entry, const siginfo_t& info, bool timed_out, BodyReporter* reporter);
 
   const Target& target_;
@@ -243,7 +224,7 @@ class BodyRun {
   OutputPump pump_;
   ExecCgroup cgroup_;
   std::vector<int> cgroups_;
-  std::vector<SoftLimit> limits_ = default_limits();
+  std::vector<SoftLimit> limits_ = limits_to_set();
   BodyChild child_;
 };
 
@@ -263,31 +244,47 @@ BodyEnd BodyRun::finish(const Entry& entry, const siginfo_t& info, bool timed_ou
   return end;
 }
 
+/// In the copy.
+[[noreturn]] void begin_copy(SharedValue<BodyChild>& shared, CopysCounters& counters) noexcept {
+  if (!has_stack_sanitizer()) reset_signal_handlers();
+  counters.begin();
+  be_body(shared.get());
+}
+
+pid_t BodyRun::fork_body(SharedValue<BodyChild>& shared, CopysCounters& counters) {
+  const VmChildScope scope;
+  const ChildrenInPidNamespace children(target_.init_pidfd());
+  long pid = -ENOSYS;
+  int* const thread_id = find_believed_thread_id();
+  const bool as_if_by_libc = thread_id != nullptr && !has_stack_sanitizer() && is_only_thread();
+  if (cgroup_.fd() >= 0 && as_if_by_libc) {
+    pid = fork_into_cgroup(cgroup_.fd(), thread_id);
+  }
+  if (pid == -ENOSYS || pid == -EINVAL) {
+    // It moves itself: with other threads, only libc's fork() leaves its locks in order in the copy.
+    const UniqueFd procs(cgroup_.fd() < 0 ? -1 : ::openat(cgroup_.fd(), "cgroup.procs", O_WRONLY | O_CLOEXEC));
+    if (procs) cgroups_.push_back(procs.get());
+    shared.get().entry.cgroups = cgroups_.data();
+    shared.get().entry.cgroup_count = cgroups_.size();
+    pid = ::fork();
+    pid = pid < 0 ? -errno : pid;
+    if (pid == 0) begin_copy(shared, counters);
+  } else if (pid == 0) {
+    begin_copy(shared, counters);
+  }
+  if (pid < 0) {
+    throw SystemError("fork a body in a container", static_cast<int>(-pid));
+  }
+  return static_cast<pid_t>(pid);
+}
+
 BodyEnd BodyRun::by_fork() {
-  // No clone3(2) into the control group: only libc's fork() leaves its locks in order in the child.
-  const UniqueFd procs(cgroup_.fd() < 0 ? -1 : ::openat(cgroup_.fd(), "cgroup.procs", O_WRONLY | O_CLOEXEC));
-  if (procs) cgroups_.push_back(procs.get());
   make_entry();
   child_.reporter = body_reporter();
   SharedValue<BodyChild> shared(child_);
   CopysCounters counters(coverage_counters());
   std::fflush(nullptr);
-  pid_t pid = -1;
-  int fork_error = 0;
-  {
-    const VmChildScope scope;
-    const ChildrenInPidNamespace children(target_.init_pidfd());
-    pid = ::fork();
-    if (pid == 0) {
-      if (!has_stack_sanitizer()) reset_signal_handlers();
-      counters.begin();
-      be_body(shared.get());
-    }
-    fork_error = errno;  // before the scope puts errno back
-  }
-  if (pid < 0) {
-    throw SystemError("fork a body in a container", fork_error);
-  }
+  const pid_t pid = fork_body(shared, counters);
   ContainerProcess process = ContainerProcess::adopt(pid);
   pump_.started();
   channel_.started();

@@ -4,16 +4,20 @@
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 
 #include "mayfly/exec/command.h"
 #include "mayfly/exec/target_state.h"
+#include "mayfly/support/error.h"
+#include "mayfly/support/log.h"
 
 namespace mayfly {
 
@@ -43,7 +47,7 @@ std::string describe(EntryStep step, const SpawnPlan& plan) {
   return "start a process in the container";
 }
 
-std::vector<SoftLimit> default_limits() {
+std::vector<SoftLimit> limits_to_set() {
   struct Default {
     __rlimit_resource_t resource;
     rlim_t soft, hard;
@@ -61,11 +65,35 @@ std::vector<SoftLimit> default_limits() {
     rlimit now{};
     if (::getrlimit(wanted.resource, &now) == 0) {
       const rlim_t hard = std::min(now.rlim_max, wanted.hard);
-      limits.push_back({wanted.resource, {std::min(wanted.soft, hard), hard}});
+      const rlim_t soft = std::min(wanted.soft, hard);
+      if (soft != now.rlim_cur || hard != now.rlim_max) limits.push_back({wanted.resource, {soft, hard}});
     }
   }
   return limits;
 }
+
+ChildrenInPidNamespace::ChildrenInPidNamespace(int init_pidfd)
+    : own_(::open("/proc/thread-self/ns/pid", O_RDONLY | O_CLOEXEC)) {
+  if (!own_ || ::setns(init_pidfd, CLONE_NEWPID) != 0) {
+    throw SystemError("let children be born in the container's pid namespace");
+  }
+}
+
+ChildrenInPidNamespace::~ChildrenInPidNamespace() {
+  if (::setns(own_.get(), CLONE_NEWPID) != 0) {
+    log(LogLevel::error, "this thread's children will be born in a container");
+  }
+}
+
+namespace {
+
+int last_capability_of_kernel() {
+  int number = 0;
+  while (::prctl(PR_CAPBSET_READ, number + 1) >= 0) ++number;
+  return number;
+}
+
+}  // namespace
 
 Entry entry_into(const Target& target, const std::vector<int>& cgroups) {
   const Target::State& state = target.state();
@@ -73,6 +101,8 @@ Entry entry_into(const Target& target, const std::vector<int>& cgroups) {
   entry.pidfd = state.pidfd.get();
   entry.namespaces = state.namespaces;
   entry.capabilities = state.capabilities;
+  static const int last_capability = last_capability_of_kernel();
+  entry.last_capability = last_capability;
   entry.no_new_privileges = state.no_new_privileges;
   entry.cgroups = cgroups.data();
   entry.cgroup_count = cgroups.size();
@@ -131,7 +161,7 @@ void entry_enter(Entry& entry, int except) noexcept {
 }
 
 void entry_bound_capabilities(Entry& entry) noexcept {
-  for (long number = 0; child_call(SYS_prctl, PR_CAPBSET_READ, number) >= 0; ++number) {
+  for (long number = 0; number <= entry.last_capability; ++number) {
     if ((entry.capabilities >> number & 1) == 0) {
       entry_check(entry, EntryStep::privileges, child_call(SYS_prctl, PR_CAPBSET_DROP, number));
     }

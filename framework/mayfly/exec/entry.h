@@ -11,6 +11,7 @@
 #include "mayfly/exec/spawn.h"
 #include "mayfly/exec/target.h"
 #include "mayfly/exec/vm_child.h"
+#include "mayfly/support/unique_fd.h"
 
 namespace mayfly {
 
@@ -27,8 +28,23 @@ struct SoftLimit {
   rlimit limit;
 };
 
-/// The kernel's own soft limits, within the caller's hard ones; the test process may have raised or cut its own.
-[[nodiscard]] std::vector<SoftLimit> default_limits();
+/// The kernel's own soft limits, within the caller's hard ones, where the caller's are others: a test process may have
+/// raised or cut its own.
+[[nodiscard]] std::vector<SoftLimit> limits_to_set();
+
+/// While it lives, children of the calling thread are born in the container's pid namespace. No other way in makes the
+/// caller their parent without a process between them.
+class ChildrenInPidNamespace {
+ public:
+  /// @throws SystemError
+  explicit ChildrenInPidNamespace(int init_pidfd);
+  ChildrenInPidNamespace(const ChildrenInPidNamespace&) = delete;
+  ChildrenInPidNamespace& operator=(const ChildrenInPidNamespace&) = delete;
+  ~ChildrenInPidNamespace();
+
+ private:
+  UniqueFd own_;
+};
 
 /// Everything that a child reads, and what it writes down. What it points to is alive while the child may use it.
 struct Entry {
@@ -36,6 +52,7 @@ struct Entry {
   int pidfd = -1;
   int namespaces = 0;
   std::uint64_t capabilities = 0;
+  int last_capability = 0;  ///< that the kernel knows
   bool no_new_privileges = false;
   const int* cgroups = nullptr;  ///< cgroup.procs
   std::size_t cgroup_count = 0;

@@ -39,12 +39,12 @@ struct Shared : Entry {
   const char* const* environment = nullptr;
   const char* const* candidates = nullptr;
   int executable = -1;  ///< a descriptor instead
-  void* inner_stack = nullptr;
   // call_in_container()
   int (*work)(void*) = nullptr;
   void* work_argument = nullptr;
   // What comes back.
-  int inner_pid = 0;
+  int pid = 0;
+  bool entered = false;  ///< it has come as far as its program; else it was killed on the way, or has failed
 };
 
 /// Mounts that the command makes for the container have to reach it, so the copy of the namespace stays its peer, all
@@ -83,32 +83,19 @@ MAYFLY_VM_CHILD void execute(Shared& shared) noexcept {
   entry_failed(shared, EntryStep::execute, error);
 }
 
-/// In the container's pid namespace: becomes the program.
-MAYFLY_VM_CHILD void inner(void* argument) noexcept {
-  Shared& shared = *static_cast<Shared*>(argument);
-  entry_take_on(shared);
-  const std::uint64_t no_signals = 0;
-  child_call(SYS_rt_sigprocmask, SIG_SETMASK, as_word(&no_signals), 0, sizeof no_signals);
-  execute(shared);
-}
-
-/// On the host's side of the pid namespace, which only a new child enters.
-MAYFLY_VM_CHILD void outer(void* argument) noexcept {
+/// Born in the container's pid namespace: goes into the others, and becomes the program.
+MAYFLY_VM_CHILD void program(void* argument) noexcept {
   Shared& shared = *static_cast<Shared*>(argument);
   reset_signal_handlers();
-  entry_enter(shared, 0);
+  entry_enter(shared, CLONE_NEWPID);
   if (shared.private_tree >= 0) {
     show_private_tree(shared);
   }
-  // With CLONE_PARENT the caller is the program's parent. This process must not be: were it killed first, the program
-  // would go to the host's process 1, and the container could not end before that has reaped it.
-  VmClone clone{.flags = CLONE_PARENT | CLONE_PARENT_SETTID,
-                .stack_lowest = shared.inner_stack,
-                .parent_tid = &shared.inner_pid,
-                .entry = inner,
-                .argument = &shared};
-  entry_check(shared, EntryStep::clone, vm_clone(clone));
-  child_exit(0);
+  entry_take_on(shared);
+  const std::uint64_t no_signals = 0;
+  child_call(SYS_rt_sigprocmask, SIG_SETMASK, as_word(&no_signals), 0, sizeof no_signals);
+  shared.entered = true;
+  execute(shared);
 }
 
 MAYFLY_VM_CHILD void worker(void* argument) noexcept {
@@ -144,8 +131,12 @@ siginfo_t reap(pid_t child) {
 
 /// Starts `entry` as a child in `cgroup_fd`.
 pid_t start_child(Shared& shared, void (*entry)(void*), const ChildStack& stack, std::uint64_t flags, int cgroup_fd) {
-  VmClone clone{
-      .flags = flags, .stack_lowest = stack.lowest(), .cgroup_fd = cgroup_fd, .entry = entry, .argument = &shared};
+  VmClone clone{.flags = flags | CLONE_PARENT_SETTID,
+                .stack_lowest = stack.lowest(),
+                .parent_tid = &shared.pid,
+                .cgroup_fd = cgroup_fd,
+                .entry = entry,
+                .argument = &shared};
   long child = vm_clone(clone);
   if (child == -ENOSYS && cgroup_fd >= 0) {
     // Then it moves itself.
@@ -222,10 +213,9 @@ ContainerProcess ContainerProcess::start(const Target& target, const SpawnPlan& 
   const auto candidates = pointers(plan.candidates);
   std::vector<const char*> script_argv{"/bin/sh", nullptr};
   script_argv.insert(script_argv.end(), argv.begin() + 1, argv.end());
-  const auto limits = default_limits();
+  const auto limits = limits_to_set();
   const std::vector<int> cgroups = v1_cgroups(target);
-  const ChildStack outer_stack;
-  const ChildStack inner_stack;
+  const ChildStack stack;
 
   Shared shared{entry_into(target, cgroups)};
   shared.argv = argv.data();
@@ -242,25 +232,23 @@ ContainerProcess ContainerProcess::start(const Target& target, const SpawnPlan& 
     shared.kept = kept.data();
     shared.kept_count = kept.size();
   }
-  shared.inner_stack = inner_stack.lowest();
 
   ContainerProcess process;
-  bool outer_killed = false;
   ExecNotice executed;
-  {
+  try {
     const VmChildScope scope;
-    const pid_t outer_pid = start_child(shared, outer, outer_stack, 0, leaf_cgroup);
-    if (outer_pid > 0) {
-      outer_killed = reap(outer_pid).si_code != CLD_EXITED;
-    }
-    if (shared.inner_pid > 0) {
-      process.pid_ = shared.inner_pid;
+    const ChildrenInPidNamespace children(target.init_pidfd());
+    process.pid_ = start_child(shared, program, stack, 0, leaf_cgroup);
+    if (process.pid_ > 0) {
       process.pidfd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid_, 0)));
       shared.code = process.pidfd_ ? shared.code : errno;
     }
     executed.wait();
+  } catch (const SystemError&) {
+    throw_if_stopped(target);
+    throw;
   }
-  if (process.pid_ > 0 && (outer_killed || shared.failed != EntryStep::none || !process.pidfd_)) {
+  if (process.pid_ > 0 && (!shared.entered || shared.failed != EntryStep::none || !process.pidfd_)) {
     // Its end comes before our stack goes, which it may still use.
     process.end();
   }
@@ -270,7 +258,7 @@ ContainerProcess ContainerProcess::start(const Target& target, const SpawnPlan& 
   }
   if (process.pid_ < 0) {
     throw_if_stopped(target);
-    throw SystemError(describe(shared.failed, plan), outer_killed ? EINTR : shared.code);
+    throw SystemError(describe(shared.failed, plan), shared.code == 0 ? EINTR : shared.code);
   }
   return process;
 }

@@ -3,6 +3,8 @@
 #include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/single_threaded.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -105,6 +107,30 @@ long vm_clone(const VmClone& clone) noexcept {
   const int id = ::clone(trampoline, static_cast<char*>(clone.stack_lowest) + clone.stack_size, static_cast<int>(flags),
                          &target, clone.parent_tid);
   return id < 0 ? -errno : id;
+}
+
+long fork_into_cgroup(int cgroup_fd, int* thread_id) noexcept {
+  clone_args args{};
+  // As libc's fork(2) does.
+  args.flags = CLONE_INTO_CGROUP | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+  args.child_tid = reinterpret_cast<std::uintptr_t>(thread_id);
+  args.cgroup = static_cast<std::uint64_t>(cgroup_fd);
+  void* robust_list = nullptr;
+  std::size_t robust_list_size = 0;
+  const bool has_robust_list = ::syscall(SYS_get_robust_list, 0, &robust_list, &robust_list_size) == 0;
+  const long child = ::syscall(SYS_clone3, &args, sizeof args);
+  if (child == 0 && has_robust_list) ::syscall(SYS_set_robust_list, robust_list, robust_list_size);
+  return child < 0 ? -errno : child;
+}
+
+bool is_only_thread() {
+  if (__libc_single_threaded != 0) {
+    return true;
+  }
+  // Each is a directory, with a link to it from there (proc(5)).
+  struct stat info {};
+  constexpr nlink_t kOwnLinks = 2;
+  return ::stat("/proc/self/task", &info) == 0 && info.st_nlink == kOwnLinks + 1;
 }
 
 long child_call(long number, long a, long b, long c, long d, long e) noexcept {

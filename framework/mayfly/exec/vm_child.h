@@ -54,6 +54,17 @@ struct VmClone {
 ///   `cgroup_fd` is set
 MAYFLY_VM_CHILD long vm_clone(const VmClone& clone) noexcept;
 
+/// fork(2) into a cgroup: the copy starts there, and needn't wait for RCU to be moved. Its parent gets no signal at its
+/// end. Handlers of pthread_atfork(3) aren't called, and libc's locks aren't taken, so it is for a process with one
+/// thread.
+/// @param cgroup_fd a directory of cgroup v2
+/// @param thread_id where libc keeps the number of the calling thread
+/// @return 0 in the copy; else its process id in the caller's pid namespace, or -errno
+long fork_into_cgroup(int cgroup_fd, int* thread_id) noexcept;
+
+/// Whether no other thread of this process is there now.
+[[nodiscard]] bool is_only_thread();
+
 /// A system call in a child; libc's wrapper is a few instructions and takes no lock.
 /// @return the result, or -errno
 MAYFLY_VM_CHILD long child_call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0) noexcept;
