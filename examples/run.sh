@@ -3,13 +3,13 @@
 # with 0 when all pass. `examples/run.sh 01` runs the first alone. Needs root.
 #
 # The first needs no download: it runs on the host's own root file system. The others build a Debian image when they run
-# for the first time (a minute or so each) and keep it in the store (/var/cache/mayfly). From 06 on they take many machines
+# for the first time (a minute or so each) and keep it in the store (/var/cache/mayfly). 06 and 07 take many machines
 # through whole scenarios, some minutes the first time, and run when they are named: `examples/run.sh 06 07`, or `all`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 selected=()
-[ $# -gt 0 ] || set -- 01 02 03 04 05
+[ $# -gt 0 ] || set -- 01 02 03 04 05 08
 [ "$*" != all ] || set -- ''
 for number in "$@"; do
   matches=(examples/"$number"*/)

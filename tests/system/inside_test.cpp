@@ -95,9 +95,9 @@ std::map<std::string, Inner> results_in(const fs::path& report) {
 }
 
 /// In a process of its own.
-Inner run_inner(const std::string& test, const Variant& variant = {}) {
+Inner run_inner(const std::string& test) {
   const TempDir directory;
-  const ProcessResult result = run_program(variant, test, directory.path());
+  const ProcessResult result = run_program({}, test, directory.path());
   Inner inner = results_in(directory.path() / "report.json")[test];
   inner.out = result.out;
   return inner;
