@@ -76,6 +76,23 @@ TEST_F(HostProgramTest, ADirectoryOfLibrariesLeadsNowhere) {
   EXPECT_NE(run({"touch", directory + "/written"}).exit_code, 0);
 }
 
+// A descriptor of a mount can be used to change it, by who is root in the mount namespace.
+TEST_F(HostProgramTest, TheContainersRootCannotWriteToALibraryOfTheHost) {
+  test::require_program("perl");
+  if (IsSkipped() || HasFatalFailure()) return;
+  // mount_setattr(2), number 442 on all processors: takes read-only away.
+  const std::string script = R"(for my $fd (3..30) {
+      (readlink("/proc/self/fd/$fd") // "") eq "/" or next;
+      my ($path, $attributes) = ("", pack("QQQQ", 0, 1, 0, 0));
+      print "changed: ", syscall(442, $fd, $path, 0x1000, $attributes, 32), "\n";
+      my $file = "/proc/self/fd/$fd/mayfly-written";
+      print open(my $out, ">", $file) ? "written\n" : "not written\n";
+      unlink $file;
+    })";
+  const std::string out = run({"perl", "-e", script}).out;
+  EXPECT_THAT(out, AllOf(HasSubstr("\nnot written\n"), Not(HasSubstr("\nwritten\n"))));
+}
+
 TEST_F(HostProgramTest, SaysWhatCanNotBeRun) {
   const auto refusal = [&](const std::string& program) -> std::string {
     try {

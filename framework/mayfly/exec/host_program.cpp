@@ -127,7 +127,7 @@ HostProgram open_host_program(const Target& target, const std::vector<std::strin
   std::vector<std::string> paths;
   for (const std::filesystem::path& directory :
        in_context(fmt::format("'{}'", file.string()), [&] { return library_directories(listing.out); })) {
-    program.kept.push_back(above_stdio(open_tree_copy(target, directory)));
+    program.kept.push_back(above_stdio(open_tree_copy(target, directory, TreeAccess::foreign)));
     paths.push_back(path_of(program.kept.back()));
   }
   program.executable = above_stdio(open_file(interpreter, O_RDONLY));

@@ -7,10 +7,21 @@
 
 namespace mayfly {
 
-/// A read-only copy of the mount that shows `directory`, attached nowhere, its owners those of the container. Where the
-/// file system can't be id-mapped, all belongs to nobody.
+enum class TreeAccess {
+  /// Read-only, its owners as on the host: for what is readable for everybody. A container's root can make it writable,
+  /// but is nobody there.
+  foreign,
+  /// Read-only, its owners those of the container, whose root can't change the mount.
+  read_only,
+  /// Writable, its owners those of the container.
+  writable,
+};
+
+/// A copy of the mount that shows a directory or file of the host, attached nowhere, without devices and set-user-id
+/// programs. Where owners are to be those of the container and the file system can't be id-mapped, all belongs to
+/// nobody. A privileged container's root is the host's, and can change each.
 /// @throws SystemError
-[[nodiscard]] UniqueFd open_tree_copy(const Target& target, const std::filesystem::path& directory);
+[[nodiscard]] UniqueFd open_tree_copy(const Target& target, const std::filesystem::path& source, TreeAccess access);
 
 /// Makes PrivateTree::kMountPoint in the container (an empty directory on its /dev, which is in memory), and
 /// open_tree_copy(): for SpawnPlan::private_tree.

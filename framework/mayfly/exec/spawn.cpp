@@ -109,6 +109,13 @@ MAYFLY_VM_CHILD void worker(void* argument) noexcept {
   child_exit(0);
 }
 
+MAYFLY_VM_CHILD void host_worker(void* argument) noexcept {
+  Shared& shared = *static_cast<Shared*>(argument);
+  reset_signal_handlers();
+  shared.code = shared.work(shared.work_argument);
+  child_exit(0);
+}
+
 int exit_code_of(const siginfo_t& info) {
   constexpr int kSignalBase = 128;
   return info.si_code == CLD_EXITED ? info.si_status : kSignalBase + info.si_status;
@@ -285,6 +292,22 @@ int call_in_container(const Target& target, int (*work)(void*), void* argument, 
     throw SystemError(describe(shared.failed, {}), killed ? EINTR : shared.code);
   }
   return shared.code;
+}
+
+int call_in_child(int (*work)(void*), void* argument) {
+  const ChildStack stack;
+  Shared shared;
+  shared.work = work;
+  shared.work_argument = argument;
+  bool killed = false;
+  {
+    const VmChildScope scope;
+    const pid_t child = start_child(shared, host_worker, stack, CLONE_FILES, -1);
+    if (child > 0) {
+      killed = reap(child).si_code != CLD_EXITED;
+    }
+  }
+  return killed ? EINTR : shared.code;
 }
 
 ContainerProcess::ContainerProcess(ContainerProcess&& other) noexcept

@@ -80,4 +80,8 @@ class ContainerProcess {
 /// @throws Error when the container has stopped
 int call_in_container(const Target& target, int (*work)(void*), void* argument, bool share_files = false);
 
+/// Calls `work` on the host in such a child, with the caller's descriptors: for what it does to its own namespaces.
+/// @return what `work` returned: 0 or an errno
+int call_in_child(int (*work)(void*), void* argument);
+
 }  // namespace mayfly
