@@ -156,17 +156,18 @@ TEST(ElfInterpreter, ExistsForProgramsOnly) {
 }
 
 TEST(LibraryDirectories, AreNamedOnceEach) {
-  EXPECT_THAT(library_directories("\tlinux-vdso.so.1 (0x00007ffd)\n"
-                                  "\tlibapp.so => /build/app/lib/../lib/libapp.so (0x00007f01)\n"
-                                  "\tlibstdc++.so.6 => /lib/x86_64-linux-gnu/libstdc++.so.6 (0x00007f02)\n"
-                                  "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f03)\n"
-                                  "\t/lib64/ld-linux-x86-64.so.2 (0x00007f04)\n"),
-              ElementsAre("/build/app/lib", "/lib/x86_64-linux-gnu"));
+  EXPECT_THAT(
+      library_directories(loaded_libraries("\tlinux-vdso.so.1 (0x00007ffd)\n"
+                                           "\tlibapp.so => /build/app/lib/../lib/libapp.so (0x00007f01)\n"
+                                           "\tlibstdc++.so.6 => /lib/x86_64-linux-gnu/libstdc++.so.6 (0x00007f02)\n"
+                                           "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f03)\n"
+                                           "\t/lib64/ld-linux-x86-64.so.2 (0x00007f04)\n")),
+      ElementsAre("/build/app/lib", "/lib/x86_64-linux-gnu"));
 }
 
 TEST(LibraryDirectories, MissingLibrariesAreNamed) {
   try {
-    static_cast<void>(library_directories("\tliba.so => not found\n\tlibb.so => not found\n"));
+    static_cast<void>(loaded_libraries("\tliba.so => not found\n\tlibb.so => not found\n"));
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.message(), "libraries that the host doesn't have: liba.so, libb.so");

@@ -3,12 +3,15 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mount.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
+#include "mayfly/exec/again.h"
 #include "mayfly/exec/private_tree.h"
+#include "mayfly/exec/test_framework.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/lines.h"
@@ -16,21 +19,6 @@
 
 namespace mayfly {
 namespace {
-
-constexpr int kAboveStdio = 3;
-
-UniqueFd above_stdio(UniqueFd fd) {
-  if (fd.get() >= kAboveStdio) {
-    return fd;
-  }
-  UniqueFd moved(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kAboveStdio));
-  if (!moved) {
-    throw SystemError("duplicate a descriptor");
-  }
-  return moved;
-}
-
-std::string path_of(const UniqueFd& fd) { return fmt::format("/proc/self/fd/{}", fd.get()); }
 
 /// @throws Error when there are fewer bytes
 template <typename T>
@@ -40,6 +28,19 @@ T read_at(const UniqueFd& file, std::uint64_t offset, const std::filesystem::pat
     throw Error(fmt::format("'{}' isn't a program: it is too short for an ELF file", name.string()));
   }
   return value;
+}
+
+/// Both stay: the one for the first start, the other for every further one.
+UniqueFd duplicate(const UniqueFd& fd) {
+  UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!copy) throw SystemError("duplicate a descriptor");
+  return copy;
+}
+
+/// Whether it may be one that executes its argv[0] ("threadsafe" death tests).
+bool is_gtest_program(const std::filesystem::path& file, const std::vector<std::filesystem::path>& libraries) {
+  const std::vector<TestFramework> frameworks = frameworks_in(file, libraries);
+  return std::find(frameworks.begin(), frameworks.end(), TestFramework::gtest) != frameworks.end();
 }
 
 }  // namespace
@@ -73,14 +74,9 @@ std::string elf_interpreter(const std::filesystem::path& file) {
   return {};
 }
 
-std::vector<std::filesystem::path> library_directories(std::string_view listing) {
-  std::vector<std::filesystem::path> directories;
+std::vector<std::filesystem::path> loaded_libraries(std::string_view listing) {
+  std::vector<std::filesystem::path> libraries;
   std::vector<std::string> not_found;
-  const auto add = [&](std::filesystem::path directory) {
-    if (std::find(directories.begin(), directories.end(), directory) == directories.end()) {
-      directories.push_back(std::move(directory));
-    }
-  };
   for (const std::string_view line : lines_of(listing)) {
     // "	libfmt.so.9 => /lib/x86_64-linux-gnu/libfmt.so.9 (0x00007f...)"
     const std::size_t arrow = line.find(" => ");
@@ -91,7 +87,22 @@ std::vector<std::filesystem::path> library_directories(std::string_view listing)
       not_found.emplace_back(name);
       continue;
     }
-    const std::filesystem::path library = found.substr(0, found.rfind(" ("));
+    libraries.emplace_back(found.substr(0, found.rfind(" (")));
+  }
+  if (!not_found.empty()) {
+    throw Error(fmt::format("libraries that the host doesn't have: {}", fmt::join(not_found, ", ")));
+  }
+  return libraries;
+}
+
+std::vector<std::filesystem::path> library_directories(const std::vector<std::filesystem::path>& libraries) {
+  std::vector<std::filesystem::path> directories;
+  const auto add = [&](std::filesystem::path directory) {
+    if (std::find(directories.begin(), directories.end(), directory) == directories.end()) {
+      directories.push_back(std::move(directory));
+    }
+  };
+  for (const std::filesystem::path& library : libraries) {
     add(library.parent_path().lexically_normal());
     // Where a link leads, as one of update-alternatives(1): it leads nowhere in the container.
     std::error_code missing;
@@ -100,10 +111,17 @@ std::vector<std::filesystem::path> library_directories(std::string_view listing)
       add(real);
     }
   }
-  if (!not_found.empty()) {
-    throw Error(fmt::format("libraries that the host doesn't have: {}", fmt::join(not_found, ", ")));
-  }
   return directories;
+}
+
+std::vector<std::filesystem::path> libraries_of(const std::filesystem::path& program) {
+  const std::string interpreter = elf_interpreter(program);
+  if (interpreter.empty()) return {};
+  const ProcessResult listing = run_process({interpreter, "--list", program.string()});
+  if (!listing.ok()) {
+    throw Error(fmt::format("'{}' can't be loaded: {}", program.string(), tail(listing.out + listing.err, 3)));
+  }
+  return in_context(fmt::format("'{}'", program.string()), [&] { return loaded_libraries(listing.out); });
 }
 
 HostProgram open_host_program(const Target& target, const std::vector<std::string>& argv) {
@@ -114,27 +132,39 @@ HostProgram open_host_program(const Target& target, const std::vector<std::strin
   }
   const std::filesystem::path file = std::filesystem::canonical(*found);
   const std::string interpreter = elf_interpreter(file);
+  const std::vector<std::filesystem::path> libraries = libraries_of(file);
   HostProgram program{.argv = argv};
   UniqueFd binary = above_stdio(open_file(file, O_RDONLY));
+  std::vector<std::string> before;
+  if (!interpreter.empty()) {
+    std::vector<std::string> paths;
+    for (const std::filesystem::path& directory : library_directories(libraries)) {
+      program.kept.push_back(above_stdio(open_tree_copy(target, directory, TreeAccess::foreign)));
+      paths.push_back(path_of(program.kept.back()));
+    }
+    program.executable = above_stdio(open_file(interpreter, O_RDONLY));
+    before = {interpreter, "--inhibit-cache", "--library-path", fmt::format("{}", fmt::join(paths, ":")), "--argv0"};
+  }
+  std::string argv0 = name;
+  if (is_gtest_program(file, libraries)) {
+    UniqueFd executable = interpreter.empty() ? duplicate(binary) : duplicate(program.executable);
+    std::vector<std::string> arguments = before;
+    arguments.emplace_back(kArgv0);
+    if (!interpreter.empty()) arguments.push_back(path_of(binary));
+    Again again = make_again(file.filename().string(), path_of(executable), arguments);
+    argv0 = again.argv0;
+    program.kept.push_back(std::move(executable));
+    std::move(again.kept.begin(), again.kept.end(), std::back_inserter(program.kept));
+  }
+  program.argv = before;
+  program.argv.push_back(argv0);
   if (interpreter.empty()) {
     program.executable = std::move(binary);
-    return program;
+  } else {
+    program.argv.push_back(path_of(binary));
+    program.kept.push_back(std::move(binary));
   }
-  const ProcessResult listing = run_process({interpreter, "--list", file.string()});
-  if (!listing.ok()) {
-    throw Error(fmt::format("'{}' can't be loaded: {}", file.string(), tail(listing.out + listing.err, 3)));
-  }
-  std::vector<std::string> paths;
-  for (const std::filesystem::path& directory :
-       in_context(fmt::format("'{}'", file.string()), [&] { return library_directories(listing.out); })) {
-    program.kept.push_back(above_stdio(open_tree_copy(target, directory, TreeAccess::foreign)));
-    paths.push_back(path_of(program.kept.back()));
-  }
-  program.executable = above_stdio(open_file(interpreter, O_RDONLY));
-  program.argv = {interpreter, "--inhibit-cache", "--library-path", fmt::format("{}", fmt::join(paths, ":")), "--argv0",
-                  name,        path_of(binary)};
   program.argv.insert(program.argv.end(), argv.begin() + 1, argv.end());
-  program.kept.push_back(std::move(binary));
   return program;
 }
 

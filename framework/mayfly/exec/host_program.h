@@ -13,8 +13,11 @@ namespace mayfly {
 /// descriptors alone. Nothing is copied or mounted in the container; only /proc is needed there.
 ///
 /// A dynamically linked one is run by its own dynamic loader (ld.so(8)), which gets the directories of its libraries as
-/// descriptors of read-only mounts that nothing leads out of. So /proc/self/exe is the loader. What libc loads later by
-/// absolute paths (gconv, locales, NSS modules) comes from the container.
+/// descriptors of mounts that nothing leads out of, and in which the container's root is nobody. So /proc/self/exe is
+/// the loader. What libc loads later by absolute paths (gconv, locales, NSS modules) comes from the container.
+///
+/// Its argv[0] is the given one, but for a GoogleTest program's, which is a path that leads to that program again, with
+/// the file's own name in it: "threadsafe" death tests execute it (again.h).
 struct HostProgram {
   UniqueFd executable;            ///< what is executed: the loader, or a static program itself
   std::vector<UniqueFd> kept{};   ///< what the program needs open, under these numbers, all above stdio
@@ -29,8 +32,15 @@ struct HostProgram {
 /// @throws Error when `file` is no ELF file
 [[nodiscard]] std::string elf_interpreter(const std::filesystem::path& file);
 
-/// The directories of the libraries in what `ld.so --list` prints, each once, in their order.
-/// @throws Error naming the libraries that were not found
-[[nodiscard]] std::vector<std::filesystem::path> library_directories(std::string_view listing);
+/// The libraries in what `ld.so --list` prints. @throws Error naming those that were not found
+[[nodiscard]] std::vector<std::filesystem::path> loaded_libraries(std::string_view listing);
+
+/// What a program is loaded with, as its own dynamic loader says; nothing for a static one.
+/// @throws Error when it is no program for this processor, or a library is missing
+[[nodiscard]] std::vector<std::filesystem::path> libraries_of(const std::filesystem::path& program);
+
+/// The directories of libraries, each once, in their order; where one is a link, also where that leads.
+[[nodiscard]] std::vector<std::filesystem::path> library_directories(
+    const std::vector<std::filesystem::path>& libraries);
 
 }  // namespace mayfly
