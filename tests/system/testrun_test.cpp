@@ -183,6 +183,46 @@ TEST_F(TestCommand, ACaseMayHaveAProcessOfItsOwn) {
   EXPECT_THAT(junit(), HasSubstr("<testsuite name=\"plain_test.Crashes\" tests=\"3\" failures=\"0\" errors=\"1\""));
 }
 
+TEST_F(TestCommand, AProgramMayHaveOneProcess) {
+  const ProcessResult result = plain("Passes.*:Fails.*:Numbers/*", {"--isolate=binary", "--junit", xml_});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, AllOf(ContainsRegex("\nfailed   plain_test +2 of 7 failed"),
+                                HasSubstr("again: " MAYFLY_PLAIN_TEST " --gtest_filter=Fails.InAnExpectation\n"),
+                                HasSubstr("7 tests: 5 passed, 2 failed in ")));
+  EXPECT_THAT(junit(), AllOf(HasSubstr("<testsuite name=\"plain_test.Passes\" tests=\"2\""),
+                             HasSubstr("<testsuite name=\"plain_test.Numbers/WithParameter\" tests=\"3\"")));
+  const ProcessResult crash = plain("Passes.*:Crashes.*", {"--isolate=binary"});
+  EXPECT_THAT(crash.out, AllOf(HasSubstr("while Crashes.Here ran"), HasSubstr("3 passed, 1 failed, 1 not run")));
+}
+
+TEST_F(TestCommand, AProgramInOneProcessDealsItsShardsItself) {
+  const auto shard = [&](const char* index) {
+    return plain("Passes.*:Skips.*", {"--isolate=binary", "--verbose"},
+                 {{"GTEST_TOTAL_SHARDS", "2"}, {"GTEST_SHARD_INDEX", index}});
+  };
+  EXPECT_THAT(shard("0").out,
+              AllOf(HasSubstr("Passes.First"), Not(HasSubstr("Passes.Second")), HasSubstr("2 tests: ")));
+  EXPECT_THAT(shard("1").out,
+              AllOf(HasSubstr("Passes.Second"), Not(HasSubstr("Passes.First")), HasSubstr("2 tests: ")));
+}
+
+TEST_F(TestCommand, APlainProgramIsOneTest) {
+  const ProcessResult guessed = mayfly_test({"/bin/true", "/bin/false", "--junit", xml_});
+  EXPECT_EQ(guessed.exit_code, 1);
+  EXPECT_THAT(guessed.out, AllOf(ContainsRegex("passed   true +plain program"), HasSubstr("exited with 1"),
+                                 HasSubstr("note     no known framework is in true, false: taken for plain"),
+                                 HasSubstr("again: /bin/false\n"), HasSubstr("2 tests: 1 passed, 1 failed")));
+  EXPECT_THAT(junit(), HasSubstr("<testsuite name=\"false\" tests=\"1\" failures=\"1\""));
+  const ProcessResult said = mayfly_test({"/bin/true", "--framework", "plain"});
+  EXPECT_EQ(said.exit_code, 0);
+  EXPECT_THAT(said.out, Not(HasSubstr("note")));
+  EXPECT_THAT(mayfly_test({"/bin/true", "--filter", "x"}).out, HasSubstr("a filter has nothing to choose from"));
+  write_file(directory_.path() / "script", "#!/bin/sh\nexit 0\n");
+  fs::permissions(directory_.path() / "script", fs::perms::owner_all);
+  EXPECT_THAT(mayfly_test({"script"}).out, HasSubstr("is a script"));
+  EXPECT_EQ(mayfly_test({"script", "--framework", "plain"}).exit_code, 0);
+}
+
 TEST_F(TestCommand, StartsNothingAfterAFailureWhenAskedToFailFast) {
   const ProcessResult result = plain("Fails.*:Passes.*:Skips.*", {"-j1", "--", "--gtest_fail_fast"});
   EXPECT_EQ(result.exit_code, 1);
@@ -204,7 +244,7 @@ TEST_F(TestCommand, AProgramThatCannotTellItsTestsFails) {
   EXPECT_EQ(refuses.exit_code, 1);
   EXPECT_THAT(refuses.out,
               AllOf(HasSubstr("can't tell its tests: "), HasSubstr("exited with 5"), HasSubstr("refused")));
-  const ProcessResult other = mayfly_test({"/bin/true"});
+  const ProcessResult other = mayfly_test({"/bin/true", "--framework", "gtest"});
   EXPECT_EQ(other.exit_code, 1);
   EXPECT_THAT(other.out, HasSubstr("has no tests: it isn't a GoogleTest program"));
 }

@@ -60,7 +60,7 @@ const std::vector<TestProgram> kPrograms{
 std::vector<std::string> names_of(const TestPlan& plan) {
   std::vector<std::string> names;
   for (const TestProcess& process : plan.processes) {
-    names.push_back(kPrograms[process.program].name + ":" + filter_for(process.suite, process.tests));
+    names.push_back(kPrograms[process.program].name + ":" + filter_for(process.tests));
   }
   return names;
 }
@@ -93,13 +93,13 @@ TEST(Plan, ASuiteTooLongForACommandLineGetsSeveralProcesses) {
   std::size_t tests = 0;
   for (const TestProcess& process : plan.processes) {
     tests += process.tests.size();
-    EXPECT_LT(filter_for(process.suite, process.tests).size(), 131'072U - 100);
+    EXPECT_LT(filter_for(process.tests).size(), 131'072U - 100);
   }
   EXPECT_THAT(plan.processes, SizeIs(testing::Gt(1U)));
   EXPECT_EQ(tests, 20'000U);
 }
 
-TEST(Plan, FilterStandsForOddNames) { EXPECT_EQ(filter_for("Typed/a-b:c*", {"X"}), "Typed/a?b?c?.X"); }
+TEST(Plan, FilterStandsForOddNames) { EXPECT_EQ(filter_for({{"Typed/a-b:c*", "X"}}), "Typed/a?b?c?.X"); }
 
 TEST(Plan, UnknownOnesGoFirstThenTheLongest) {
   std::vector<TestProcess> processes;
@@ -218,7 +218,8 @@ TEST(TestProgress, TakesEndlessOutputInLittleMemory) {
   EXPECT_THAT(progress.ended(), SizeIs(1));
 }
 
-const TestProcess kProcess{.suite = "Crashes", .tests = {"Before", "Here", "Never"}, .name = "Crashes"};
+const TestProcess kProcess{
+    .suite = "Crashes", .tests = {{"Crashes", "Before"}, {"Crashes", "Here"}, {"Crashes", "Never"}}, .name = "Crashes"};
 
 TestProgress progress_of(const std::string& text) {
   TestProgress progress;
@@ -239,7 +240,7 @@ TEST(Outcome, OfAKilledProcessBlamesTheTestThatHadBegun) {
   EXPECT_EQ(outcome.cases[1].outcome, Outcome::error);
   EXPECT_EQ(outcome.cases[1].out, "boo\n");
   EXPECT_EQ(outcome.cases[1].duration, Milliseconds(6));
-  EXPECT_THAT(outcome.not_run, ElementsAre("Crashes.Never"));
+  EXPECT_THAT(outcome.not_run, ElementsAre(TestName{"Crashes", "Never"}));
 }
 
 TEST(Outcome, OfAProcessThatExitsOrHangsSaysSo) {
@@ -272,7 +273,7 @@ TEST(Outcome, AFailureAfterTheTestsIsOne) {
 TEST(Outcome, ATestThatIsMissingInTheResultIsAFailure) {
   const TestOutcome outcome = outcome_of(kProcess, {}, result_of({"Before"}), {});
   EXPECT_EQ(outcome.problem, "exited with 0, and its results lack 2 of 3 tests, the first of them Crashes.Here");
-  EXPECT_THAT(outcome.not_run, ElementsAre("Crashes.Here", "Crashes.Never"));
+  EXPECT_THAT(outcome.not_run, ElementsAre(TestName{"Crashes", "Here"}, TestName{"Crashes", "Never"}));
 }
 
 TEST(Outcome, SkipsFailWhereEverythingIsRequired) {
@@ -286,12 +287,13 @@ TEST(Outcome, SkipsFailWhereEverythingIsRequired) {
 
 TEST(Merge, JoinsTheProcessesOfASuiteAndSumsItsPhases) {
   const auto process = [](const std::string& test, const std::string& boot) {
-    FinishedProcess done{.process = {.suite = "Web", .tests = {test}, .name = "Web." + test}, .program = "web_test"};
+    FinishedProcess done{.process = {.suite = "Web", .tests = {{"Web", test}}, .name = "Web." + test},
+                         .program = "web_test"};
     done.outcome.cases = {{.name = test,
                            .class_name = "Web",
                            .duration = Milliseconds(30),
                            .properties = {{"mayfly_boot_ms", boot}, {"mayfly_test_ms", "2.5"}}}};
-    done.outcome.properties = {{"mayfly_teardown_ms", "1.0"}, {"colour", "green"}};
+    done.outcome.properties = {{"Web", {{"mayfly_teardown_ms", "1.0"}, {"colour", "green"}}}};
     return done;
   };
   const std::vector<MergedSuite> suites = merge({process("A", "8.4"), process("B", "1.6")});

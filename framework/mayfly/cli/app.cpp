@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "mayfly/cli/commands.h"
+#include "mayfly/cli/examples.h"
 #include "mayfly/cli/exit_code.h"
 #include "mayfly/cli/load_profiles.h"
 #include "mayfly/cli/usage_error.h"
@@ -23,100 +24,6 @@
 namespace mayfly {
 namespace {
 
-constexpr auto kOverview = R"(Examples:
-  mayfly doctor                           what this host can do
-  mayfly verify web.toml                  lint, create, converge, idempotence, verify, destroy
-  mayfly run web.toml -- nginx -t         one command in a clean, converged container
-  mayfly shell web.toml                   look around inside
-  mayfly image prune                      remove images that haven't been used for a week
-  mayfly test -j4 build/web_test          a GoogleTest program's suites side by side
-
-Exit codes:
-  0  ok
-  1  the thing under test failed: a manifest, a check, idempotence
-  2  wrong command line or profile
-  3  Mayfly or the host failed: no privileges, no such image, disk full
-  n  'run' and 'shell': the command's own code; 128 + n when signal n ended it
-)";
-
-constexpr auto kRunExamples = R"(Examples:
-  mayfly run web.toml -- nginx -t
-  mayfly run web.toml --user www-data -- sh -c 'id; pwd'
-  tar c site | mayfly run web.toml -- tar x -C /srv
-  mayfly run --host-program --copy-out /tmp/log=client.log web.toml -- build/client_test
-
-Exit code: the command's own; 128 + n when signal n ended it; 2 wrong profile; 3 Mayfly or the host failed.
-)";
-
-constexpr auto kVerifyExamples = R"(Examples:
-  mayfly verify web.toml
-  mayfly verify -j4 profiles/*.toml --junit build/report.xml --artifacts build/artifacts
-  mayfly verify web.toml --step verify        the checks, on the converged machine
-  mayfly verify web.toml --keep=onfail        a shell in the machine that failed
-
-Steps: dependency, lint, create, prepare, converge, idempotence, side_effect, verify, cleanup, destroy;
-only when asked for, after idempotence: check (check mode tells the truth), reproducible, upgrade.
-
-Exit code: 0 all steps passed; 1 a machine failed; 2 wrong profile; 3 Mayfly or the host failed.
-)";
-
-constexpr auto kTestExamples = R"(Examples:
-  mayfly test build/web_test
-  mayfly test -j4 build/*_test --junit build/report.xml --times
-  mayfly test build/web_test --filter 'Web.*' -- --gtest_shuffle
-  mayfly test web.toml build/client_test --isolate case --copy-in testdata=/srv/testdata
-
-Exit code: 0 all passed or were skipped; 1 a test or a program failed; 2 wrong command line; 3 Mayfly or the host failed.
-)";
-
-constexpr auto kShellExamples = R"(Examples:
-  mayfly shell web.toml
-  mayfly shell web.toml --no-provision -- /bin/dash
-)";
-
-constexpr auto kImageExamples = R"(Examples:
-  mayfly image ls
-  mayfly image build --converge profiles/*.toml     ahead of the tests that need them
-  mayfly image prune                                what hasn't been used for a week
-  mayfly image prune --keep-size 10GiB --dry-run
-)";
-
-constexpr auto kCoverageExamples = R"(Examples:
-  mayfly coverage web.toml
-  mayfly coverage profiles/*.toml --min 90    what runs on none of these machines; below 90 % exit code 1
-
-Machines that are converged already cost nothing.
-
-Exit code: 0 ok; 1 a manifest failed, or less than --min ran; 2 wrong profile; 3 Mayfly or the host failed.
-)";
-
-constexpr auto kMutateExamples = R"(Examples:
-  mayfly mutate web.toml
-  mayfly mutate web.toml -j4 --min 80         four converges at a time; below 80 % noticed exit code 1
-
-Each task costs a converge. Of bash scripts each line that may change something is one.
-
-Exit code: 0 ok; 1 a manifest failed, a check doesn't hold on the whole machine, or less than --min was noticed;
-2 wrong profile; 3 Mayfly or the host failed.
-)";
-
-constexpr auto kAutoaddExamples = R"(Examples:
-  mayfly autoadd web.toml nginx               package, service, user, processes, ports, files in /etc
-  mayfly autoadd web.toml /srv/www net.ipv4.ip_forward eth0 http://localhost/
-  mayfly autoadd web.toml nginx --write       append to the profile what isn't there yet
-
-Exit code: 0 ok; 1 a manifest failed, or the machine has nothing of a name; 2 wrong profile; 3 Mayfly or the host failed.
-)";
-
-constexpr auto kImportGossExamples = R"(Examples:
-  mayfly import-goss goss.yaml
-  mayfly import-goss goss.yaml >> web.toml
-
-A profile can also take the file as it is: goss = "goss.yaml"
-
-Exit code: 0 ok; 2 something in the file has no counterpart, or it can't be read.
-)";
-
 /// CLI11's help, with a usage line that knows the `-- COMMAND` part.
 class HelpFormatter : public CLI::Formatter {
  public:
@@ -124,7 +31,7 @@ class HelpFormatter : public CLI::Formatter {
     std::string usage = CLI::Formatter::make_usage(app, std::move(name));
     usage.erase(usage.find_last_not_of('\n') + 1);
     if (app->get_name() == "run") usage += " -- COMMAND [ARGUMENT...]";
-    if (app->get_name() == "test") usage += " [-- GTEST ARGUMENT...]";
+    if (app->get_name() == "test") usage += " [-- ARGUMENT...]";
     if (app->get_name() == "shell") usage += " [-- COMMAND [ARGUMENT...]]";
     return usage + "\n";
   }
@@ -139,9 +46,10 @@ struct CommandLine {
   JudgeArguments judge;
   TestArguments test;
   std::string isolate = "suite";
+  std::string framework = "auto";
   AutoaddArguments autoadd;
   std::filesystem::path goss;
-  std::vector<std::string> env, copy_in, copy_out;
+  std::vector<std::string> env, mounts, copy_in, copy_out;
   std::vector<std::string> steps, skip, also;
   std::string keep;
   bool no_provision = false;
@@ -155,6 +63,12 @@ void add_process_options(CLI::App& command, CommandLine& line) {
   command.add_option("-w,--workdir", line.run.directory, "working directory in the container")->type_name("DIR");
   command.add_option("-e,--env", line.env, "NAME=VALUE, added to the environment; may be repeated")
       ->type_name("NAME=VALUE")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  command
+      .add_option("--mount", line.mounts, "file or directory that the container sees, read-only unless ':rw' follows")
+      ->type_name("HOST=CONTAINER[:rw]")
       ->expected(1)
       ->take_all()
       ->allow_extra_args(false);
@@ -206,21 +120,28 @@ void add_verify(CLI::App& app, CommandLine& line) {
 
 void add_test(CLI::App& app, CommandLine& line) {
   TestArguments& test = line.test;
-  CLI::App* command = app.add_subcommand("test", "Run GoogleTest programs, a process a suite, several at a time");
+  CLI::App* command = app.add_subcommand("test", "Run test programs, a process a suite, several at a time");
   command
       ->add_option("PROGRAM", test.programs,
-                   "GoogleTest programs; after a profile (FILE.toml) each process runs in a clean container of it")
+                   "test programs; after a profile (FILE.toml) each process runs in a clean container of it")
       ->type_name("FILE...")
       ->required();
   add_process_options(*command, line);
   command->add_option("-j,--jobs", test.jobs, "how many processes at a time (default: one a processor)")
       ->type_name("N")
       ->check(CLI::Range(1U, 1024U).description(""));
-  command->add_option("--filter", test.filter, "only these tests, as --gtest_filter chooses them")
+  command
+      ->add_option("--filter", test.filter,
+                   "only these tests, as the programs' framework chooses them (--gtest_filter)")
       ->type_name("PATTERN");
-  command->add_option("--isolate", line.isolate, "suite (default) or case: what gets a process of its own")
+  command->add_option("--isolate", line.isolate, "binary, suite (default) or case: what gets a process of its own")
       ->type_name("WHAT")
-      ->check(CLI::IsMember({"suite", "case"}).description(""));
+      ->check(CLI::IsMember({"binary", "suite", "case"}).description(""));
+  command
+      ->add_option("--framework", line.framework,
+                   "gtest, catch2, doctest or plain (the exit code counts); auto (default): look into the program")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"auto", "gtest", "catch2", "doctest", "plain"}).description(""));
   command->add_option("-t,--timeout", test.timeout, "kill a process after this time (default: 15min; 0s: never)")
       ->type_name("TIME");
   command->add_option("--junit", test.junit, "write one JUnit report of all")->type_name("FILE");
@@ -319,6 +240,32 @@ std::vector<std::pair<std::string, std::string>> parse_copies(const char* option
   return copies;
 }
 
+/// @param where "/srv/data" or "/srv/data:rw"
+HostMount parse_mount(const std::string& source, const std::string& where) {
+  constexpr std::string_view kWritable = ":rw";
+  const bool writable = where.ends_with(kWritable);
+  HostMount mount{.source = source,
+                  .path = where.substr(0, where.size() - (writable ? kWritable.size() : 0)),
+                  .writable = writable};
+  if (!mount.path.starts_with('/')) throw UsageError(fmt::format("--mount: '{}' is no absolute path", mount.path));
+  if (!std::filesystem::exists(mount.source)) {
+    throw UsageError(fmt::format("--mount: '{}' doesn't exist on the host", mount.source.string()));
+  }
+  return mount;
+}
+
+Isolation parse_isolation(const std::string& what) {
+  if (what == "binary") return Isolation::binary;
+  return what == "case" ? Isolation::test_case : Isolation::suite;
+}
+
+std::optional<TestFramework> parse_framework(const std::string& name) {
+  if (name == "gtest") return TestFramework::gtest;
+  if (name == "catch2") return TestFramework::catch2;
+  if (name == "doctest") return TestFramework::doctest;
+  return name == "plain" ? std::optional(TestFramework::plain) : std::nullopt;
+}
+
 std::map<std::string, std::string> parse_env(const std::vector<std::string>& pairs) {
   std::map<std::string, std::string> env;
   for (const std::string& pair : pairs) {
@@ -364,6 +311,7 @@ int dispatch(const std::string& name, CommandLine& line) {
                                      std::getenv("TERM")));
   line.run.env = parse_env(line.env);
   for (auto& [from, to] : parse_copies("--copy-in", line.copy_in)) line.run.copy_in.emplace_back(from, to);
+  for (const auto& [from, to] : parse_copies("--mount", line.mounts)) line.run.mounts.push_back(parse_mount(from, to));
   for (auto& [from, to] : parse_copies("--copy-out", line.copy_out)) line.run.copy_out.emplace_back(from, to);
   line.run.provision = !line.no_provision;
   line.verify.selection = {.steps = parse_steps("--step", line.steps),
@@ -379,10 +327,12 @@ int dispatch(const std::string& name, CommandLine& line) {
   if (name == "shell") return shell_command(line.run);
   if (name == "verify") return verify_command(line.verify, console);
   if (name == "test") {
-    line.test.each_case = line.isolate == "case";
+    line.test.isolation = parse_isolation(line.isolate);
+    line.test.framework = parse_framework(line.framework);
     line.test.gtest = line.run.command;
     line.test.machine = line.run;
     line.test.copy_in = line.copy_in;
+    line.test.mounts = line.mounts;
     return test_command(line.test, console);
   }
   if (name == "coverage") return coverage_command(line.judge, console);

@@ -2,12 +2,16 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "mayfly/cli/console.h"
+#include "mayfly/exec/host_mount.h"
+#include "mayfly/exec/test_framework.h"
 #include "mayfly/scenario/plan.h"
 #include "mayfly/support/units.h"
+#include "mayfly/testrun/plan.h"
 
 namespace mayfly {
 
@@ -23,6 +27,7 @@ struct RunArguments {
   bool provision = true;
   std::string timeout{};                                                  ///< as parse_duration() reads it; empty: none
   bool host_program = false;                                              ///< ExecOptions::host_program
+  std::vector<HostMount> mounts{};                                        ///< before the command
   std::vector<std::pair<std::filesystem::path, std::string>> copy_in{};   ///< host, container; before the command
   std::vector<std::pair<std::string, std::filesystem::path>> copy_out{};  ///< container, host; after it, if there
 };
@@ -52,9 +57,11 @@ struct TestArguments {
   std::vector<std::filesystem::path> programs;  ///< a profile before them: in clean containers of it
   RunArguments machine{};                       ///< with a profile: how each is run
   std::vector<std::string> copy_in{};           ///< with a profile: "HOST=CONTAINER"
+  std::vector<std::string> mounts{};            ///< the same, or "HOST=CONTAINER:rw"
   std::vector<std::string> gtest{};             ///< what follows `--`
   unsigned jobs = 0;                            ///< 0: one a processor
-  bool each_case = false;                       ///< a process a test case, not a suite
+  Isolation isolation = Isolation::suite;
+  std::optional<TestFramework> framework{};  ///< of all programs; nothing: found out
   std::string filter{};
   std::string timeout = "15min";  ///< of one process, as parse_duration() reads it; "0s": none
   std::filesystem::path junit{};  ///< empty: no report

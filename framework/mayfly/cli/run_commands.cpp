@@ -40,6 +40,7 @@ int run_attached_in(const RunArguments& arguments, const ExecOptions& options) {
   try {
     const int code = guard.use({}, [&](Session& session) {
       const Container container = start(session, profile, arguments.provision);
+      for (const HostMount& mount : arguments.mounts) mount_from_host(container.target(), mount);
       for (const auto& [from, to] : arguments.copy_in) container.copy_in(from, to);
       const int status =
           container.run_attached(arguments.command.empty() ? login_shell(container) : arguments.command, options);

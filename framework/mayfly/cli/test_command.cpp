@@ -1,4 +1,4 @@
-// mayfly test: runs GoogleTest programs, a process a suite, several at a time.
+// mayfly test: runs test programs, a process a suite, several at a time.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -51,7 +51,7 @@ void check_programs(const std::vector<std::filesystem::path>& programs) {
     if (!std::filesystem::exists(program, code)) throw UsageError(fmt::format("'{}' doesn't exist", program.string()));
     if (!find_program(std::filesystem::absolute(program).string())) {
       UsageError error(fmt::format("'{}' isn't an executable file", program.string()));
-      error.set_hint("'mayfly test' runs GoogleTest programs: mayfly test build/web_test");
+      error.set_hint("'mayfly test' runs test programs: mayfly test build/web_test");
       throw error;
     }
   }
@@ -61,8 +61,9 @@ void check_programs(const std::vector<std::filesystem::path>& programs) {
 std::optional<std::filesystem::path> take_profile(TestArguments& arguments) {
   if (arguments.programs.front().extension() != ".toml") {
     if (!arguments.machine.user.empty() || !arguments.machine.directory.empty() || !arguments.machine.env.empty() ||
-        !arguments.copy_in.empty()) {
-      throw UsageError("--user, --workdir, --env and --copy-in are for programs in a container: give a profile first");
+        !arguments.copy_in.empty() || !arguments.mounts.empty()) {
+      throw UsageError(
+          "--user, --workdir, --env, --mount and --copy-in are for programs in a container: give a profile first");
     }
     return std::nullopt;
   }
@@ -90,6 +91,7 @@ TestsInside inside(const std::filesystem::path& profile, const TestArguments& ar
     if (const auto value = environment(name)) add("--env", fmt::format("{}={}", name, *value));
   }
   for (const auto& [name, value] : arguments.machine.env) add("--env", fmt::format("{}={}", name, value));
+  for (const std::string& mount : arguments.mounts) add("--mount", mount);
   for (const std::string& copy : arguments.copy_in) add("--copy-in", copy);
   return result;
 }
@@ -98,9 +100,8 @@ TestRunOptions run_options(const TestArguments& arguments) {
   const GtestArguments gtest = gtest_arguments(arguments.gtest);
   const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
   return {.jobs = arguments.jobs > 0 ? arguments.jobs : processors,
-          .plan = {.isolation = arguments.each_case ? Isolation::test_case : Isolation::suite,
-                   .shard = gtest.shard,
-                   .disabled_too = gtest.disabled_too},
+          .plan = {.isolation = arguments.isolation, .shard = gtest.shard, .disabled_too = gtest.disabled_too},
+          .framework = arguments.framework,
           .filter = arguments.filter.empty() ? gtest.filter : arguments.filter,
           .arguments = gtest.others,
           .timeout = timeout_of(arguments.timeout),
@@ -177,6 +178,7 @@ int run_tests(const TestArguments& arguments, TestRunOptions options, Interrupti
       render_summary(finished,
                      {.disabled = run.plan().disabled,
                       .not_started = run.not_started(),
+                      .taken_for_plain = run.taken_for_plain(),
                       .took = std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - begin)},
                      console));
   if (!arguments.junit.empty()) {

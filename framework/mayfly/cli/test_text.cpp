@@ -1,6 +1,7 @@
 #include "mayfly/cli/test_text.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -35,6 +36,7 @@ std::size_t failures_of(const FinishedProcess& done) {
 std::size_t tests_of(const FinishedProcess& done) { return done.outcome.cases.size() + done.outcome.not_run.size(); }
 
 std::string counts_of(const FinishedProcess& done) {
+  if (done.process.framework == TestFramework::plain) return "plain program";
   const std::size_t tests = tests_of(done);
   const std::size_t failed = failures_of(done);
   const std::size_t skipped = count_if(done, Outcome::skipped);
@@ -53,8 +55,8 @@ std::string property(const JunitCase& test, std::string_view name) {
 
 /// The first lines of what there is to say, and where there is more.
 std::string render_failure(const FinishedProcess& done, const JunitCase& test, const Console& console) {
-  std::string text =
-      fmt::format("{}   {}: {}.{}\n", console.paint(Style::bad, "failed"), done.program, test.class_name, test.name);
+  const TestName name{test.class_name, test.name};
+  std::string text = fmt::format("{}   {}: {}\n", console.paint(Style::bad, "failed"), done.program, to_string(name));
   constexpr std::size_t kLines = 6;
   std::size_t shown = 0;
   for (const std::string_view line : lines_of(test.details)) {
@@ -67,14 +69,7 @@ std::string render_failure(const FinishedProcess& done, const JunitCase& test, c
   if (const std::string artifacts = property(test, "mayfly_artifacts"); !artifacts.empty()) {
     text += fmt::format("{}artifacts: {}\n", kIndent, artifacts);
   }
-  std::vector<std::string> again = done.command;
-  const bool is_test =
-      std::find(done.process.tests.begin(), done.process.tests.end(), test.name) != done.process.tests.end();
-  // The program may stand behind the words of `mayfly run`.
-  const auto filter = std::find_if(again.begin(), again.end(),
-                                   [](const std::string& word) { return word.starts_with("--gtest_filter="); });
-  if (is_test && filter != again.end()) *filter = "--gtest_filter=" + filter_for(done.process.suite, {test.name});
-  return text + fmt::format("{}again: {}\n", kIndent, shell_quote(again));
+  return text + fmt::format("{}again: {}\n", kIndent, shell_quote(done.command_for(name)));
 }
 
 std::string upper(std::string_view text) {
@@ -88,7 +83,7 @@ std::string rounded(PhaseTimes::Time time) { return to_string(std::chrono::round
 }  // namespace
 
 std::string render_line(const FinishedProcess& done, std::size_t name_width, const Console& console) {
-  const std::string name = fmt::format("{}.{}", done.program, done.process.name);
+  const std::string name = done.title();
   const std::size_t skipped = count_if(done, Outcome::skipped);
   const bool all_skipped = skipped > 0 && skipped == tests_of(done);
   const std::string word = done.outcome.failed() ? console.paint(Style::bad, "failed") + " "
@@ -134,6 +129,11 @@ std::string render_summary(const std::vector<FinishedProcess>& finished, const T
         text += render_failure(done, test, console);
       }
     }
+  }
+  if (!totals.taken_for_plain.empty()) {
+    text += fmt::format(
+        "{}     no known framework is in {}: taken for plain, by the exit code; --framework says otherwise\n",
+        console.paint(Style::dim, "note"), fmt::join(totals.taken_for_plain, ", "));
   }
   for (const auto& [reason, count] : reasons) {
     text += fmt::format("{}  {}: {}\n", console.paint(Style::warning, "skipped"), count_of(count, "test"), reason);

@@ -25,7 +25,8 @@ namespace mayfly {
 
 struct TestTotals {
   std::size_t disabled = 0;
-  std::size_t not_started = 0;  ///< processes
+  std::size_t not_started = 0;                 ///< processes
+  std::vector<std::string> taken_for_plain{};  ///< programs
   Milliseconds took{0};
 };
 

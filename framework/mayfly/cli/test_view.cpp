@@ -46,11 +46,10 @@ void TestView::process_ends(const FinishedProcess& done) {
   if (!failed && !options_.passed && !show_output) return;
   clear();
   if (show_output) {
-    print(console_.paint(Style::bold, fmt::format("== {}.{}", done.program, done.process.name)) + "\n");
+    print(console_.paint(Style::bold, "== " + done.title()) + "\n");
     print_file(done.output);
   }
-  if (!done.outcome.problem.empty())
-    print(fmt::format("{}.{}: {}\n", done.program, done.process.name, done.outcome.problem));
+  if (!done.outcome.problem.empty()) print(fmt::format("{}: {}\n", done.title(), done.outcome.problem));
   print(render_line(done, options_.name_width, console_) + "\n");
 }
 

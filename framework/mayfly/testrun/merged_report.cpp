@@ -35,27 +35,33 @@ void add_case(MergedSuite& suite, JunitCase test) {
   suite.junit.cases.push_back(std::move(test));
 }
 
+MergedSuite& suite_named(std::vector<MergedSuite>& suites, const FinishedProcess& done, const std::string& suite) {
+  const std::string name = suite.empty() ? done.program : fmt::format("{}.{}", done.program, suite);
+  const auto found =
+      std::find_if(suites.begin(), suites.end(), [&](const MergedSuite& other) { return other.name == name; });
+  if (found != suites.end()) return *found;
+  suites.push_back({.name = name, .junit = {.name = name, .started = done.started}});
+  return suites.back();
+}
+
 }  // namespace
 
 std::vector<MergedSuite> merge(const std::vector<FinishedProcess>& processes) {
   std::vector<MergedSuite> suites;
   for (const FinishedProcess& done : processes) {
-    const std::string name = fmt::format("{}.{}", done.program, done.process.suite);
-    auto suite =
-        std::find_if(suites.begin(), suites.end(), [&](const MergedSuite& other) { return other.name == name; });
-    if (suite == suites.end()) {
-      suites.push_back({.name = name, .junit = {.name = name, .started = done.started}});
-      suite = std::prev(suites.end());
+    for (const JunitCase& test : done.outcome.cases) add_case(suite_named(suites, done, test.class_name), test);
+    for (const TestName& test : done.outcome.not_run) {
+      MergedSuite& suite = suite_named(suites, done, test.suite);
+      suite.junit.cases.push_back({.name = test.test,
+                                   .class_name = suite.name,
+                                   .outcome = JunitCase::Outcome::skipped,
+                                   .message = fmt::format("not run: its process {}", done.outcome.problem)});
     }
-    for (const JunitCase& test : done.outcome.cases) add_case(*suite, test);
-    for (const std::string& test : done.outcome.not_run) {
-      suite->junit.cases.push_back({.name = test.substr(test.find('.') + 1),
-                                    .class_name = name,
-                                    .outcome = JunitCase::Outcome::skipped,
-                                    .message = fmt::format("not run: its process {}", done.outcome.problem)});
+    for (const auto& [name, properties] : done.outcome.properties) {
+      MergedSuite& suite = suite_named(suites, done, name);
+      const Properties others = take_phases(properties, suite.phases);
+      suite.junit.properties.insert(suite.junit.properties.end(), others.begin(), others.end());
     }
-    const Properties others = take_phases(done.outcome.properties, suite->phases);
-    suite->junit.properties.insert(suite->junit.properties.end(), others.begin(), others.end());
   }
   for (MergedSuite& suite : suites) {
     for (const auto& [phase, time] : suite.phases) {

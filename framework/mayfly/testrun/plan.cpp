@@ -11,15 +11,19 @@ namespace {
 constexpr std::size_t kLongestFilter = 65'536;  ///< half of what execve(2) takes as one argument
 
 /// The tests that are run, in the processes that the isolation asks for.
-void add_suite(std::vector<TestProcess>& processes, std::size_t program, const ListedSuite& suite,
-               const std::vector<std::string>& tests, Isolation isolation) {
+/// @param suite that they have in common, or empty
+void add_tests(std::vector<TestProcess>& processes, std::size_t program, TestFramework framework,
+               const std::string& suite, const std::vector<TestName>& tests, bool each) {
   std::size_t length = 0;
   bool begin = true;
-  for (const std::string& test : tests) {
-    const std::size_t more = suite.name.size() + test.size() + 2;
-    if (std::exchange(begin, false) || isolation == Isolation::test_case || length + more > kLongestFilter) {
-      const std::string name = isolation == Isolation::suite ? suite.name : fmt::format("{}.{}", suite.name, test);
-      processes.push_back({.program = program, .suite = suite.name, .tests = {}, .name = name});
+  for (const TestName& test : tests) {
+    const std::size_t more = test.suite.size() + test.test.size() + 2;
+    if (std::exchange(begin, false) || each || length + more > kLongestFilter) {
+      processes.push_back({.program = program,
+                           .framework = framework,
+                           .suite = suite,
+                           .tests = {},
+                           .name = each ? to_string(test) : suite});
       length = 0;
     }
     processes.back().tests.push_back(test);
@@ -27,31 +31,59 @@ void add_suite(std::vector<TestProcess>& processes, std::size_t program, const L
   }
 }
 
+/// One process, however many tests there are: the program chooses them itself.
+void add_whole(std::vector<TestProcess>& processes, std::size_t program, TestFramework framework,
+               std::vector<TestName> tests) {
+  if (tests.empty()) return;
+  processes.push_back(
+      {.program = program, .framework = framework, .suite = {}, .tests = std::move(tests), .name = {}, .whole = true});
+}
+
 }  // namespace
+
+std::string to_string(const TestName& name) {
+  return name.suite.empty() ? name.test : fmt::format("{}.{}", name.suite, name.test);
+}
 
 TestPlan plan_processes(const std::vector<TestProgram>& programs, const PlanOptions& options) {
   TestPlan plan;
   for (std::size_t program = 0; program < programs.size(); ++program) {
+    const TestFramework framework = programs[program].framework;
+    const bool gtest = framework == TestFramework::gtest;
+    const bool each = options.isolation == Isolation::test_case;
     std::size_t number = 0;
+    std::vector<TestName> all;
     for (const ListedSuite& suite : programs[program].suites) {
-      std::vector<std::string> tests;
+      std::vector<TestName> tests;
       for (const std::string& test : suite.tests) {
-        if (!options.disabled_too && is_disabled(suite.name, test)) {
+        if (gtest && !options.disabled_too && is_disabled(suite.name, test)) {
           ++plan.disabled;
         } else if (number++ % options.shard.total == options.shard.index) {
-          tests.push_back(test);
+          tests.push_back({suite.name, test});
         }
       }
-      add_suite(plan.processes, program, suite, tests, options.isolation);
+      if (options.isolation == Isolation::binary) {
+        all.insert(all.end(), tests.begin(), tests.end());
+      } else if (!gtest && !each && programs[program].suites.size() == 1 && options.shard.total == 1) {
+        add_whole(plan.processes, program, framework, std::move(tests));
+      } else {
+        add_tests(plan.processes, program, framework, suite.name, tests, each);
+      }
+    }
+    // GoogleTest itself knows what a shard is.
+    if (gtest || options.shard.total == 1) {
+      add_whole(plan.processes, program, framework, std::move(all));
+    } else {
+      add_tests(plan.processes, program, framework, {}, all, false);
     }
   }
   return plan;
 }
 
-std::string filter_for(std::string_view suite, const std::vector<std::string>& tests) {
+std::string filter_for(const std::vector<TestName>& tests) {
   std::string filter;
-  for (const std::string& test : tests) {
-    std::string name = fmt::format("{}.{}", suite, test);
+  for (const TestName& test : tests) {
+    std::string name = to_string(test);
     std::replace_if(
         name.begin(), name.end(), [](char c) { return c == '-' || c == ':' || c == '*'; }, '?');
     filter += (filter.empty() ? "" : ":") + name;

@@ -58,6 +58,10 @@ void TestProgress::read(std::string_view piece) {
 }
 
 void TestProgress::take_line(std::string_view line) {
+  if (framework_ != TestFramework::gtest) {
+    keep(line);
+    return;
+  }
   // A colour, should there be any, stands between the mark and the name.
   const std::string plain = line.find('\x1b') == std::string_view::npos ? std::string(line) : plain_text(line);
   // What a test has printed without an end of line stands before the mark.

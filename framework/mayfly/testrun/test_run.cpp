@@ -14,7 +14,7 @@
 #include "mayfly/support/error.h"
 #include "mayfly/support/subprocess.h"
 #include "mayfly/support/unique_fd.h"
-#include "mayfly/testrun/listing.h"
+#include "mayfly/testrun/framework.h"
 
 namespace mayfly {
 namespace {
@@ -44,13 +44,10 @@ std::vector<std::string> names_of(const std::vector<fs::path>& programs) {
   return names;
 }
 
-/// Each process is a shard's choice already.
-const std::map<std::string, std::string> kOneShard{{"GTEST_TOTAL_SHARDS", "1"}, {"GTEST_SHARD_INDEX", "0"}};
-
 FinishedProcess unlisted(const TestProgram& program, const std::string& why) {
   FinishedProcess failure{.process = {.suite = kListing, .tests = {}, .name = kListing},
                           .program = program.name,
-                          .command = {program.file.string(), "--gtest_list_tests"},
+                          .command = {program.file.string()},
                           .started = std::chrono::system_clock::now()};
   failure.outcome.problem = why;
   failure.outcome.cases.push_back({.name = kListing,
@@ -68,7 +65,8 @@ struct TestRun::Watched {
   std::chrono::system_clock::time_point started = std::chrono::system_clock::now();
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
   UniqueFd output;
-  TestProgress progress{};
+  TestProgress progress;
+  explicit Watched(TestFramework framework) : progress(framework) {}
 
   void catch_up() {
     std::array<char, 65'536> piece{};
@@ -91,33 +89,33 @@ TestRun::TestRun(const std::vector<fs::path>& programs, TestRunOptions options)
   plan_ = plan_processes(programs_, options_.plan);
   std::map<std::pair<std::size_t, std::string>, std::size_t> places;
   for (const TestProcess& process : plan_.processes) {
-    places.emplace(std::pair(process.program, process.tests.front() + process.name), places.size());
+    places.emplace(std::pair(process.program, to_string(process.tests.front()) + process.name), places.size());
   }
   order_by_duration(plan_.processes,
                     [&](const TestProcess& process) { return durations_[process.program].of(process.name); });
   for (const TestProcess& process : plan_.processes) {
-    places_.push_back(places.at({process.program, process.tests.front() + process.name}));
+    places_.push_back(places.at({process.program, to_string(process.tests.front()) + process.name}));
   }
 }
 
 TestRun::~TestRun() = default;
 
 void TestRun::list(TestProgram program) {
-  std::vector<std::string> argv{program.file.string(), "--gtest_list_tests"};
-  if (!options_.filter.empty()) argv.push_back("--gtest_filter=" + options_.filter);
-  argv.insert(argv.end(), options_.arguments.begin(), options_.arguments.end());
   try {
+    program.framework = options_.framework ? *options_.framework : detect_framework(program.file);
     const Milliseconds patience =
         options_.timeout.count() > 0 ? std::min(options_.timeout, kListingPatience) : kListingPatience;
-    program.suites = parse_listing(check_process(argv, {.timeout = patience}).out);
+    program.suites = list_tests(program, options_.filter, options_.arguments, patience);
   } catch (const Error& error) {
     unlisted_.push_back(unlisted(program, fmt::format("can't tell its tests: {}", error.what())));
     return;
   }
   if (program.suites.empty() && options_.filter.empty() && ::getenv("GTEST_FILTER") == nullptr) {
-    unlisted_.push_back(unlisted(program, "has no tests: it isn't a GoogleTest program, or none were linked"));
+    unlisted_.push_back(unlisted(program, fmt::format("has no tests: it isn't a {} program, or none were linked",
+                                                      mayfly::name_of(program.framework))));
     return;
   }
+  if (program.framework == TestFramework::plain && !options_.framework) taken_for_plain_.push_back(program.name);
   durations_.emplace_back(options_.paths, program.file);
   programs_.push_back(std::move(program));
 }
@@ -126,31 +124,72 @@ fs::path TestRun::file_of(std::size_t id, const char* extension) const {
   return directory_->path() / fmt::format("{}.{}", id, extension);
 }
 
-std::vector<std::string> TestRun::command_of(const TestProcess& process, const fs::path& xml) const {
-  std::vector<std::string> argv;
+std::vector<std::string> TestRun::selection_of(const TestProcess& process) const {
+  if (!process.whole) return selection(process.framework, process.tests);
+  std::string filter = options_.filter;
+  // The container's environment is a clean one.
+  const char* inherited = process.framework == TestFramework::gtest ? ::getenv("GTEST_FILTER") : nullptr;
+  if (filter.empty() && inherited != nullptr) filter = inherited;
+  return selection(process.framework, filter);
+}
+
+std::map<std::string, std::string> TestRun::shard_of(const TestProcess& process) const {
+  // Unless the program deals its tests itself, each process is a shard's choice already.
+  const Shard shard = process.whole ? options_.plan.shard : Shard();
+  return {{"GTEST_TOTAL_SHARDS", std::to_string(shard.total)}, {"GTEST_SHARD_INDEX", std::to_string(shard.index)}};
+}
+
+TestRun::Command TestRun::command_of(const TestProcess& process, const fs::path& result) const {
+  Command command;
+  std::vector<std::string>& argv = command.argv;
   if (const std::optional<TestsInside>& inside = options_.inside) {
     argv = {inside->mayfly.string(), "run", "--host-program"};
     argv.insert(argv.end(), inside->run_options.begin(), inside->run_options.end());
-    if (!xml.empty()) argv.insert(argv.end(), {"--copy-out", fmt::format("{}={}", kResultInside, xml.string())});
+    if (process.whole && options_.plan.shard.total > 1) {
+      for (const auto& [name, value] : shard_of(process))
+        argv.insert(argv.end(), {"--env", fmt::format("{}={}", name, value)});
+    }
+    if (!result.empty() && process.framework != TestFramework::plain) {
+      argv.insert(argv.end(), {"--copy-out", fmt::format("{}={}", kResultInside, result.string())});
+    }
     argv.insert(argv.end(), {inside->profile.string(), "--"});
   }
-  argv.insert(argv.end(),
-              {programs_[process.program].file.string(), "--gtest_filter=" + filter_for(process.suite, process.tests)});
+  argv.push_back(programs_[process.program].file.string());
+  const std::vector<std::string> chosen = selection_of(process);
+  command.selection = argv.size();
+  command.selection_length = chosen.size();
+  argv.insert(argv.end(), chosen.begin(), chosen.end());
   argv.insert(argv.end(), options_.arguments.begin(), options_.arguments.end());
-  if (!xml.empty()) {
-    argv.push_back(fmt::format("--gtest_output=xml:{}", options_.inside ? kResultInside : xml.string()));
+  if (!result.empty()) {
+    const auto words = result_options(process.framework, options_.inside ? kResultInside : result.string());
+    argv.insert(argv.end(), words.begin(), words.end());
   }
-  return argv;
+  return command;
 }
 
 std::string TestRun::name_of(const TestProcess& process) const {
-  return fmt::format("{}.{}", programs_[process.program].name, process.name);
+  const std::string& program = programs_[process.program].name;
+  return process.name.empty() ? program : fmt::format("{}.{}", program, process.name);
+}
+
+std::string FinishedProcess::title() const {
+  return process.name.empty() ? program : fmt::format("{}.{}", program, process.name);
+}
+
+std::vector<std::string> FinishedProcess::command_for(const TestName& test) const {
+  if (std::find(process.tests.begin(), process.tests.end(), test) == process.tests.end()) return command;
+  const auto begin = command.begin() + static_cast<std::ptrdiff_t>(selection);
+  std::vector<std::string> again(command.begin(), begin);
+  const std::vector<std::string> chosen = mayfly::selection(process.framework, std::vector{test});
+  again.insert(again.end(), chosen.begin(), chosen.end());
+  again.insert(again.end(), begin + static_cast<std::ptrdiff_t>(selection_length), command.end());
+  return again;
 }
 
 void TestRun::start(std::size_t id) {
   const TestProcess& process = plan_.processes[id];
   RunningProcesses::Start how{
-      .argv = command_of(process, file_of(id, "xml")), .env = kOneShard, .output = file_of(id, "out")};
+      .argv = command_of(process, file_of(id, "xml")).argv, .env = shard_of(process), .output = file_of(id, "out")};
   if (options_.inside && ::getenv("MAYFLY_POOL") == nullptr) how.env["MAYFLY_POOL"] = "on";
   if (options_.timeout.count() > 0) how.timeout = options_.timeout;
   if (!options_.artifacts_root.empty()) {
@@ -159,7 +198,7 @@ void TestRun::start(std::size_t id) {
                                           ? options_.artifacts_root.string()
                                           : artifact_directory(options_.artifacts_root, name).string();
   }
-  auto watched = std::make_unique<Watched>();
+  auto watched = std::make_unique<Watched>(process.framework);
   if (!running_.start(id, how)) {
     stopped_ = true;
     return;
@@ -178,9 +217,12 @@ void TestRun::finish(std::size_t id, ProcessEnd end, const Observer& observer) {
   watched->catch_up();
   const TestProcess& process = plan_.processes[id];
   const fs::path xml = file_of(id, "xml");
+  Command command = command_of(process, {});
   FinishedProcess done{.process = process,
                        .program = programs_[process.program].name,
-                       .command = command_of(process, {}),
+                       .command = std::move(command.argv),
+                       .selection = command.selection,
+                       .selection_length = command.selection_length,
                        .started = watched->started,
                        .end = end,
                        .outcome = outcome_of(process, end, read_file_if_exists(xml), watched->progress),

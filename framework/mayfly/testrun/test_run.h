@@ -30,22 +30,30 @@ struct TestRunOptions {
   std::optional<TestsInside> inside{};  ///< nothing: on the host
   std::size_t jobs = 1;
   PlanOptions plan{};
-  std::string filter{};                    ///< as --gtest_filter takes it; empty: GTEST_FILTER, or all
-  std::vector<std::string> arguments{};    ///< for every process, after Mayfly's own
-  Milliseconds timeout{15 * 60 * 1000};    ///< of one process; 0: none
-  bool fail_fast = false;                  ///< start no process once a test has failed
-  bool skips_fail = false;                 ///< MAYFLY_REQUIRE=all
-  std::filesystem::path artifacts_root{};  ///< where the fixtures' artifacts go; with several programs below it
+  std::optional<TestFramework> framework{};  ///< of all programs; nothing: found out for each
+  std::string filter{};                      ///< as the framework takes it; empty: GTEST_FILTER, or all
+  std::vector<std::string> arguments{};      ///< for every process, after Mayfly's own
+  Milliseconds timeout{15 * 60 * 1000};      ///< of one process; 0: none
+  bool fail_fast = false;                    ///< start no process once a test has failed
+  bool skips_fail = false;                   ///< MAYFLY_REQUIRE=all
+  std::filesystem::path artifacts_root{};    ///< where the fixtures' artifacts go; with several programs below it
 };
 
 struct FinishedProcess {
   TestProcess process;
   std::string program;               ///< its name
   std::vector<std::string> command;  ///< that was run
+  std::size_t selection = 0;         ///< where in it the words stand that choose the tests
+  std::size_t selection_length = 0;  ///< how many they are
   std::chrono::system_clock::time_point started{};
   ProcessEnd end{};
   TestOutcome outcome{};
   std::filesystem::path output{};  ///< what it has written; empty: nothing. Gone with the TestRun
+
+  /// "web_test.Web", of a program as a whole "web_test"
+  [[nodiscard]] std::string title() const;
+  /// The command that runs one test again.
+  [[nodiscard]] std::vector<std::string> command_for(const TestName& test) const;
 };
 
 /// A process that runs now, for a display.
@@ -55,7 +63,7 @@ struct RunningTest {
   Milliseconds elapsed{0};
 };
 
-/// Runs the tests of GoogleTest programs, several processes at a time.
+/// Runs the tests of programs, several processes at a time.
 class TestRun {
  public:
   struct Observer {
@@ -64,7 +72,8 @@ class TestRun {
     std::function<void(const std::vector<RunningTest>&, std::size_t done)> on_tick;
   };
 
-  /// Asks the programs for their tests. A program that can't be asked is a failure of this run.
+  /// Finds out what the programs are written with, and asks them for their tests. A program of which that can't be
+  /// known is a failure of this run.
   /// @param programs paths of executable files
   TestRun(const std::vector<std::filesystem::path>& programs, TestRunOptions options);
   ~TestRun();
@@ -77,6 +86,9 @@ class TestRun {
 
   /// "web_test.Web"
   [[nodiscard]] std::string name_of(const TestProcess& process) const;
+
+  /// Names of programs that are taken for plain ones since none of the known frameworks is in them.
+  [[nodiscard]] const std::vector<std::string>& taken_for_plain() const noexcept { return taken_for_plain_; }
 
   /// Runs all. Stops early, without a word, after kill_all().
   void run(const Observer& observer);
@@ -94,14 +106,23 @@ class TestRun {
   void start(std::size_t id);
   void finish(std::size_t id, ProcessEnd end, const Observer& observer);
   void conclude(std::size_t id, FinishedProcess done, const Observer& observer);
-  /// @param xml where its results are to be on the host; empty: they aren't asked for
-  [[nodiscard]] std::vector<std::string> command_of(const TestProcess& process, const std::filesystem::path& xml) const;
+  struct Command {
+    std::vector<std::string> argv{};
+    std::size_t selection = 0;
+    std::size_t selection_length = 0;
+  };
+  /// @param result where its results are to be on the host; empty: they aren't asked for
+  [[nodiscard]] Command command_of(const TestProcess& process, const std::filesystem::path& result) const;
+  /// The words that choose the process's tests.
+  [[nodiscard]] std::vector<std::string> selection_of(const TestProcess& process) const;
+  [[nodiscard]] std::map<std::string, std::string> shard_of(const TestProcess& process) const;
   [[nodiscard]] std::filesystem::path file_of(std::size_t id, const char* extension) const;
 
   TestRunOptions options_;
   std::optional<TempDir> directory_;  ///< of the processes' output and results; made when the first one runs
   std::vector<TestProgram> programs_;
   std::vector<FinishedProcess> unlisted_;
+  std::vector<std::string> taken_for_plain_;
   std::vector<Durations> durations_;  ///< of each program
   TestPlan plan_;
   std::vector<std::size_t> places_;  ///< of the planned processes, before they were put in order
