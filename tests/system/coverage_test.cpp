@@ -1,4 +1,5 @@
 // The coverage reports of programs whose lines run in containers, by the tools that everybody has.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "mayfly/exec/coverage_files.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/lines.h"
 #include "mayfly/support/subprocess.h"
@@ -71,22 +73,26 @@ void run_inner(const std::string& program, std::map<std::string, std::string> en
   EXPECT_THAT(result.out, HasSubstr("18 tests from 1 test suite ran")) << result.out << result.err;
 }
 
-class Coverage : public ::testing::Test {
- protected:
-  void SetUp() override { test::require_root(); }
-};
+/// A program that knows nothing of Mayfly, in containers of its own.
+void run_plain(const std::string& program, const std::map<std::string, std::string>& env = {}) {
+  for (int i = 0; i < 2; ++i) {
+    check_process({MAYFLY_COMMAND, "run", "--host-program", MAYFLY_SOURCES "/host.toml", "--", program},
+                  {.env = env, .timeout = Milliseconds(60'000)});
+  }
+}
 
-TEST_F(Coverage, GcovrCountsWhatRunsInside) {
+void forget_gcov_data() {
   for (const auto& entry : fs::recursive_directory_iterator(MAYFLY_GCOV_OBJECTS)) {
     if (entry.path().extension() == ".gcda") fs::remove(entry.path());
   }
-  run_inner(MAYFLY_GCOV_TEST);
+}
+
+Report report_of_gcovr() {
   const TempDir directory;
   const fs::path report = directory.path() / "report.json";
-  const ProcessResult gcovr = run_process({"gcovr", "--root", MAYFLY_SOURCES, "--filter", MAYFLY_SOURCES, "--json",
-                                           report.string(), "--gcov-executable", MAYFLY_GCOV, MAYFLY_GCOV_OBJECTS},
-                                          {.timeout = Milliseconds(60'000)});
-  ASSERT_TRUE(gcovr.ok()) << gcovr.err;
+  check_process({"gcovr", "--root", MAYFLY_SOURCES, "--filter", MAYFLY_SOURCES, "--json", report.string(),
+                 "--gcov-executable", MAYFLY_GCOV, MAYFLY_GCOV_OBJECTS},
+                {.timeout = Milliseconds(60'000)});
   Report counts;
   const json::value document = json::parse(read_file(report));
   for (const json::value& file : document.at("files").as_array()) {
@@ -95,20 +101,18 @@ TEST_F(Coverage, GcovrCountsWhatRunsInside) {
       of_file[line.at("line_number").to_number<int>()] += line.at("count").to_number<long long>();
     }
   }
-  expect_as_claimed(counts, "inner_test.cpp");
-  expect_as_claimed(counts, "library.cpp");
+  return counts;
 }
 
-TEST_F(Coverage, LlvmCountsWhatRunsInside) {
-  const std::string program = MAYFLY_LLVM_TEST;
-  test::require(!program.empty(), "needs clang++ with its runtime libraries when CMake configures");
-  if (program.empty()) return;
-  const TempDir directory;
-  const std::string raw = directory.path() / "raw", data = directory.path() / "data";
-  run_inner(program, {{"LLVM_PROFILE_FILE", raw}});
-  check_process({MAYFLY_LLVM_PROFDATA, "merge", "-o", data, raw});
-  const ProcessResult lcov = check_process(
-      {MAYFLY_LLVM_COV, "export", "--format=lcov", "--instr-profile=" + data, program, "--sources", MAYFLY_SOURCES});
+Report report_of_llvm(const std::string& program, const fs::path& raw_directory) {
+  const fs::path data = raw_directory / "data";
+  std::vector<std::string> merge{MAYFLY_LLVM_PROFDATA, "merge", "-o", data.string()};
+  for (const auto& entry : fs::directory_iterator(raw_directory)) {
+    if (entry.path().extension() == ".profraw") merge.push_back(entry.path().string());
+  }
+  check_process(merge);
+  const ProcessResult lcov = check_process({MAYFLY_LLVM_COV, "export", "--format=lcov",
+                                            "--instr-profile=" + data.string(), program, "--sources", MAYFLY_SOURCES});
   Report counts;
   std::string file;
   for (const std::string_view line : lines_of(lcov.out)) {
@@ -116,8 +120,73 @@ TEST_F(Coverage, LlvmCountsWhatRunsInside) {
     if (line.starts_with("SF:")) file = line.substr(3);
     if (line.starts_with("DA:")) counts[file][number_in(line.substr(3))] = number_in(line.substr(line.find(',') + 1));
   }
+  return counts;
+}
+
+class Coverage : public ::testing::Test {
+ protected:
+  void SetUp() override { test::require_root(); }
+};
+
+class LlvmCoverage : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    test::require_root();
+    test::require(!std::string(MAYFLY_LLVM_TEST).empty(), "needs clang++ with its runtime when CMake configures");
+  }
+};
+
+TEST_F(Coverage, GcovrCountsWhatRunsInside) {
+  forget_gcov_data();
+  run_inner(MAYFLY_GCOV_TEST);
+  const Report counts = report_of_gcovr();
   expect_as_claimed(counts, "inner_test.cpp");
   expect_as_claimed(counts, "library.cpp");
+}
+
+TEST_F(Coverage, GcovrCountsProgramsThatRunInside) {
+  forget_gcov_data();
+  run_plain(MAYFLY_GCOV_PLAIN);
+  const Report counts = report_of_gcovr();
+  expect_as_claimed(counts, "plain.cpp");
+  EXPECT_EQ(counts_of(counts, "library.cpp").at(4), 2);
+}
+
+TEST_F(Coverage, TheContainerChoosesNoPlaceOnTheHost) {
+  const TempDir host;
+  for (const char* notes : {"known.gcno", "link.gcno"}) write_file(host.path() / notes, "");
+  write_file(host.path() / "secret", "of the host");
+  const auto files = CoverageFiles::of_program({MAYFLY_GCOV_PLAIN}, {});
+  ASSERT_NE(files, nullptr);
+  const std::string tree = fmt::format("/proc/self/fd/{}", files->tree().get());
+  const fs::path inside = tree + host.path().string();
+  fs::create_directories(inside);
+  write_file(inside / "known.gcda", "counts");
+  write_file(inside / "unknown.gcda", "counts");
+  fs::create_symlink(host.path() / "secret", inside / "link.gcda");
+  files->collect();
+  EXPECT_EQ(read_file(host.path() / "known.gcda"), "counts");
+  EXPECT_FALSE(fs::exists(host.path() / "unknown.gcda"));
+  EXPECT_FALSE(fs::exists(host.path() / "link.gcda"));
+}
+
+TEST_F(Coverage, WhoCountsNothingGetsNoPlaceToWrite) {
+  EXPECT_EQ(CoverageFiles::of_program({"/bin/true"}, {}), nullptr);
+  EXPECT_EQ(CoverageFiles::of_program({MAYFLY_GCOV_PLAIN}, {"GCOV_PREFIX=/srv"}), nullptr) << "the user has a place";
+}
+
+TEST_F(LlvmCoverage, CountsWhatRunsInside) {
+  const TempDir directory;
+  run_inner(MAYFLY_LLVM_TEST, {{"LLVM_PROFILE_FILE", directory.path() / "x.profraw"}});
+  const Report counts = report_of_llvm(MAYFLY_LLVM_TEST, directory.path());
+  expect_as_claimed(counts, "inner_test.cpp");
+  expect_as_claimed(counts, "library.cpp");
+}
+
+TEST_F(LlvmCoverage, CountsProgramsThatRunInside) {
+  const TempDir directory;
+  run_plain(MAYFLY_LLVM_PLAIN, {{"LLVM_PROFILE_FILE", directory.path() / "x.profraw"}});
+  expect_as_claimed(report_of_llvm(MAYFLY_LLVM_PLAIN, directory.path()), "plain.cpp");
 }
 
 }  // namespace

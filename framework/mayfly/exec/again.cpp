@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mayfly/exec/private_tree.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/paths.h"
@@ -18,18 +19,6 @@ constexpr int kReadableForAll = 0644;
 
 [[noreturn]] void fail(const char* what) {
   throw SystemError(fmt::format("{} for a program that starts itself again", what));
-}
-
-/// A file system in memory that is attached nowhere: gone with its last descriptor.
-UniqueFd make_memory() {
-  const UniqueFd context(::fsopen("tmpfs", FSOPEN_CLOEXEC));
-  if (!context || ::fsconfig(context.get(), FSCONFIG_SET_STRING, "mode", "0755", 0) != 0 ||
-      ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
-    fail("make a file system in memory");
-  }
-  UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID));
-  if (!mount) fail("mount a file system in memory");
-  return above_stdio(std::move(mount));
 }
 
 }  // namespace
@@ -45,11 +34,19 @@ UniqueFd above_stdio(UniqueFd fd) {
   return moved;
 }
 
+UniqueFd duplicate(const UniqueFd& fd) {
+  UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kAboveStdio));
+  if (!copy) {
+    throw SystemError("duplicate a descriptor");
+  }
+  return copy;
+}
+
 std::string path_of(const UniqueFd& fd) { return fmt::format("/proc/self/fd/{}", fd.get()); }
 
 Again make_again(const std::string& name, const std::string& executable, const std::vector<std::string>& arguments) {
   UniqueFd starter = above_stdio(open_file(find_shipped("mayfly-again"), O_RDONLY));
-  UniqueFd memory = make_memory();
+  UniqueFd memory = above_stdio(open_memory_tree("0755", "1m"));
   Again again{.argv0 = fmt::format("{}/{}", path_of(memory), name), .kept = {}};
   std::string text = executable + '\0';
   for (const std::string& argument : arguments) text += (argument == kArgv0 ? again.argv0 : argument) + '\0';

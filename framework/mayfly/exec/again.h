@@ -28,6 +28,9 @@ inline constexpr const char* kArgv0 = "\x01";
 /// A descriptor that a program can keep: not in the place of a standard stream.
 [[nodiscard]] UniqueFd above_stdio(UniqueFd fd);
 
+/// Another descriptor of the same, which a program can keep.
+[[nodiscard]] UniqueFd duplicate(const UniqueFd& fd);
+
 /// "/proc/self/fd/9"
 [[nodiscard]] std::string path_of(const UniqueFd& fd);
 

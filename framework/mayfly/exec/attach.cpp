@@ -11,6 +11,7 @@
 
 #include "mayfly/exec/command.h"
 #include "mayfly/exec/command_plan.h"
+#include "mayfly/exec/coverage_files.h"
 #include "mayfly/exec/exec_cgroup.h"
 #include "mayfly/exec/target_state.h"
 #include "mayfly/exec/terminal.h"
@@ -186,6 +187,7 @@ int attach(const Target& target, const SpawnPlan& plan, const ExecOptions& optio
     const Ending ending = attachment.wait(process);
     if (ending == Ending::exited) {
       const int code = process.wait();
+      if (plan.coverage) plan.coverage->collect();
       // The command's death can be seen a little before that of its container.
       if (code == kSignalBase + SIGKILL && target.state().dies_within(kDyingMs)) {
         throw_stopped();

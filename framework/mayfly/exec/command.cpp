@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "mayfly/exec/command_plan.h"
+#include "mayfly/exec/coverage_files.h"
 #include "mayfly/exec/exec_cgroup.h"
 #include "mayfly/exec/output_pump.h"
 #include "mayfly/exec/private_tree.h"
@@ -50,6 +51,7 @@ void run_plan(const Target& target, SpawnPlan& plan, const ExecOptions& options,
     cgroup.kill(process);
     throw;
   }
+  if (plan.coverage) plan.coverage->collect();
   result.out = pump.take_out();
   result.err = pump.take_err();
 }

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "mayfly/exec/again.h"
+#include "mayfly/exec/coverage_files.h"
 #include "mayfly/exec/files.h"
 #include "mayfly/exec/host_program.h"
 #include "mayfly/support/error.h"
@@ -71,7 +73,15 @@ SpawnPlan plan_command(const Target& target, const std::vector<std::string>& arg
     plan.environment.push_back(fmt::format("{}={}", name, value));
   }
   if (options.host_program) {
-    plan.host_program = std::make_shared<HostProgram>(open_host_program(target, argv));
+    const auto program = std::make_shared<HostProgram>(open_host_program(target, argv));
+    plan.coverage = CoverageFiles::of_program(program->files, plan.environment);
+    if (plan.coverage) {
+      program->kept.push_back(duplicate(plan.coverage->tree()));
+      for (std::string& variable : CoverageFiles::environment(path_of(program->kept.back()))) {
+        plan.environment.push_back(std::move(variable));
+      }
+    }
+    plan.host_program = program;
   } else {
     plan.candidates = program_candidates(argv.front(), environment["PATH"]);
   }

@@ -30,13 +30,6 @@ T read_at(const UniqueFd& file, std::uint64_t offset, const std::filesystem::pat
   return value;
 }
 
-/// Both stay: the one for the first start, the other for every further one.
-UniqueFd duplicate(const UniqueFd& fd) {
-  UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-  if (!copy) throw SystemError("duplicate a descriptor");
-  return copy;
-}
-
 /// Whether it may be one that executes its argv[0] ("threadsafe" death tests).
 bool is_gtest_program(const std::filesystem::path& file, const std::vector<std::filesystem::path>& libraries) {
   const std::vector<TestFramework> frameworks = frameworks_in(file, libraries);
@@ -133,7 +126,8 @@ HostProgram open_host_program(const Target& target, const std::vector<std::strin
   const std::filesystem::path file = std::filesystem::canonical(*found);
   const std::string interpreter = elf_interpreter(file);
   const std::vector<std::filesystem::path> libraries = libraries_of(file);
-  HostProgram program{.argv = argv};
+  HostProgram program{.argv = argv, .files = {file}};
+  program.files.insert(program.files.end(), libraries.begin(), libraries.end());
   UniqueFd binary = above_stdio(open_file(file, O_RDONLY));
   std::vector<std::string> before;
   if (!interpreter.empty()) {

@@ -19,9 +19,10 @@ namespace mayfly {
 /// Its argv[0] is the given one, but for a GoogleTest program's, which is a path that leads to that program again, with
 /// the file's own name in it: "threadsafe" death tests execute it (again.h).
 struct HostProgram {
-  UniqueFd executable;            ///< what is executed: the loader, or a static program itself
-  std::vector<UniqueFd> kept{};   ///< what the program needs open, under these numbers, all above stdio
-  std::vector<std::string> argv;  ///< of the executable
+  UniqueFd executable;                         ///< what is executed: the loader, or a static program itself
+  std::vector<UniqueFd> kept{};                ///< what the program needs open, under these numbers, all above stdio
+  std::vector<std::string> argv;               ///< of the executable
+  std::vector<std::filesystem::path> files{};  ///< the program's own, and its libraries'
 };
 
 /// @param argv a path on the host, or a name that is looked up in the host's PATH, and its arguments

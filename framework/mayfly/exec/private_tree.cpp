@@ -77,6 +77,22 @@ UniqueFd open_private_tree(const Target& target, const std::filesystem::path& di
   return open_tree_copy(target, directory, TreeAccess::read_only);
 }
 
+UniqueFd open_memory_tree(const char* mode, const char* size) {
+  const UniqueFd context(::fsopen("tmpfs", FSOPEN_CLOEXEC));
+  const auto set = [&](const char* key, const char* value) {
+    return ::fsconfig(context.get(), FSCONFIG_SET_STRING, key, value, 0) == 0;
+  };
+  if (!context || !set("mode", mode) || !set("size", size) ||
+      ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+    throw SystemError("make a file system in memory");
+  }
+  UniqueFd tree(::fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID));
+  if (!tree) {
+    throw SystemError("mount a file system in memory");
+  }
+  return tree;
+}
+
 UniqueFd open_tree_copy(const Target& target, const std::filesystem::path& source, TreeAccess access) {
   UniqueFd tree(::open_tree(AT_FDCWD, source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
   if (!tree) {

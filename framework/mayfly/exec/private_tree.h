@@ -23,6 +23,13 @@ enum class TreeAccess {
 /// @throws SystemError
 [[nodiscard]] UniqueFd open_tree_copy(const Target& target, const std::filesystem::path& source, TreeAccess access);
 
+/// A file system in memory (tmpfs(5)) that is attached nowhere, and that nothing leads out of: gone with its last
+/// descriptor. Without devices and set-user-id programs.
+/// @param mode of its root, "0755"
+/// @param size what it may hold, as tmpfs takes it
+/// @throws SystemError
+[[nodiscard]] UniqueFd open_memory_tree(const char* mode, const char* size);
+
 /// Makes PrivateTree::kMountPoint in the container (an empty directory on its /dev, which is in memory), and
 /// open_tree_copy(): for SpawnPlan::private_tree.
 /// @throws SystemError

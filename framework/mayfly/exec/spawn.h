@@ -12,6 +12,7 @@
 
 namespace mayfly {
 
+class CoverageFiles;
 struct HostProgram;
 
 // Entering a container: the thin layer of system calls below run() and the functions of files.h.
@@ -23,6 +24,7 @@ struct SpawnPlan {
   std::vector<std::string> candidates;   ///< paths to execute: the first that exists is it (execvp(3))
   /// A program of the host instead, with its argv; see host_program.h
   std::shared_ptr<const HostProgram> host_program{};
+  std::shared_ptr<CoverageFiles> coverage{};  ///< where such a program counts what it executes; null: it doesn't
   Account account{.name = "root", .groups = {0}};
   std::string cwd = "/";
   std::string fallback_cwd{};  ///< when `cwd` can't be entered; empty: that is an error
