@@ -275,6 +275,13 @@ TEST(PropellorFailure, HasAReasonThatIsReadAfterTheVerdict) {
   EXPECT_EQ(message_of(propellor_failure(
                 propellor_log("hello\nweb a ... ok\nweb b ... failed\nweb overall ... failed\ndisk on fire\n"), 1, "")),
             "property 'b' failed: disk on fire");
+  EXPECT_EQ(message_of(propellor_failure(propellor_log("web b ... failed\nweb after ... done\nweb more ... ok\n"
+                                                       "web overall ... failed\ndisk on fire\n"),
+                                         1, "")),
+            "property 'b' failed: disk on fire");
+  EXPECT_EQ(message_of(propellor_failure(
+                propellor_log("web b ... failed\ndisk on fire\nweb after ... done\nhello\nweb more ... ok\n"), 1, "")),
+            "property 'b' failed: disk on fire");
 }
 
 TEST(PropellorFailure, NamesThePropertyAndWhatWasSaidSinceTheOneBefore) {

@@ -60,8 +60,9 @@ std::string PropellorLog::read(std::string_view line, Time now) {
   const auto status = dots == std::string_view::npos ? std::nullopt : status_of(trimmed(text.substr(dots + 5)));
   if (!status || blank >= dots || !is_host(text.substr(0, blank))) {
     said_.append(plain).append("\n");
-    if (lacks_reason_) {
-      tasks_.back().message = tail(trimmed(said_), 3);
+    if (without_reason_) {
+      late_reason_.append(plain).append("\n");
+      tasks_[*without_reason_].message = tail(trimmed(late_reason_), 3);
     }
     return plain;
   }
@@ -74,7 +75,12 @@ std::string PropellorLog::read(std::string_view line, Time now) {
   if (*status == TaskResult::Status::failed) {
     task.message = tail(trimmed(said_), 3);
   }
-  lacks_reason_ = *status == TaskResult::Status::failed && task.message.empty();
+  if (*status == TaskResult::Status::failed && task.message.empty()) {
+    without_reason_ = tasks_.size();
+    late_reason_.clear();
+  } else if (!late_reason_.empty()) {
+    without_reason_.reset();
+  }
   tasks_.push_back(std::move(task));
   last_ = now;
   said_.clear();

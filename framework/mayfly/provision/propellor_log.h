@@ -34,8 +34,10 @@ class PropellorLog {
   Time last_;
   std::vector<TaskResult> tasks_;
   std::string said_;  // since the last property
-  /// The last property has failed without a word: its complaint, on another stream, may be read after its verdict.
-  bool lacks_reason_ = false;
+  /// A property that has failed without a word, by its place: its complaint, on another stream, may be read after its
+  /// verdict, and after those of others.
+  std::optional<std::size_t> without_reason_{};
+  std::string late_reason_;
   bool finished_ = false;
 };
 
