@@ -70,6 +70,7 @@ ProcessResult run_program(const Variant& variant, const std::string& filter, con
                      {.env = {{"MAYFLY_ARTIFACTS_DIR", directory / "artifacts"},
                               {"MAYFLY_PROFILE_PATH", variant.profiles},
                               {"MAYFLY_POOL", "off"},
+                              {"MAYFLY_GDB", "0"},  // see inside_debug_test.cpp
                               {"MAYFLY_INNER_SECRET", "of the host"},
                               {"GTEST_COLOR", "no"}},
                       .timeout = Milliseconds(300'000)});

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "mayfly/exec/accounts.h"
+#include "mayfly/exec/gdb.h"
 #include "mayfly/exec/host_program.h"
 #include "mayfly/exec/proc_text.h"
 #include "mayfly/exec/spawn.h"
@@ -172,6 +173,42 @@ TEST(LibraryDirectories, MissingLibrariesAreNamed) {
   } catch (const Error& error) {
     EXPECT_EQ(error.message(), "libraries that the host doesn't have: liba.so, libb.so");
   }
+}
+
+TEST(GdbReport, LosesTheFramesThatAreNobodysBusiness) {
+  EXPECT_EQ(without_own_frames("[New LWP 2]\n"
+                               "0x1 in epoll_wait () at epoll_wait.c:30\n"
+                               "\n"
+                               "Thread 2 (LWP 2):\n"
+                               "#0  0x1 in epoll_wait () at epoll_wait.c:30\n"
+                               "        sc_ret = -4\n"
+                               "#1  0x2 in mayfly::wait_after_crash () at body_stop.cpp:59\n"
+                               "#2  0x3 in mayfly::(anonymous namespace)::tell (signal=11) at body_crash.cpp:58\n"
+                               "#3  <signal handler called>\n"
+                               "No locals.\n"
+                               "#4  0x4 in parse (text=0x0) at web_test.cpp:65\n"
+                               "        length = 4711\n"
+                               "#5  0x5 in clone3 () at clone3.S:81\n"
+                               "No locals.\n"
+                               "\n"
+                               "Thread 1 (LWP 1):\n"
+                               "#0  0x6 in operator() () at web_test.cpp:72\n"
+                               "        told = \"a text\"\n"
+                               "#1  0x7 in operator() (__closure=0x1) at /src/mayfly/session/container.h:77\n"
+                               "        body = @0x7\n"
+                               "#2  0x8 in mayfly::run_body () at body.cpp:468\n"
+                               "        environment = {\"SECRET=x\"}\n"
+                               "Saved corefile /a/body-1.core\n"
+                               "[Inferior 1 (process 1) detached]\n"),
+            "Thread 2 (LWP 2):\n"
+            "#4  0x4 in parse (text=0x0) at web_test.cpp:65\n"
+            "        length = 4711\n"
+            "#5  0x5 in clone3 () at clone3.S:81\n"
+            "No locals.\n"
+            "\n"
+            "Thread 1 (LWP 1):\n"
+            "#0  0x6 in operator() () at web_test.cpp:72\n"
+            "        told = \"a text\"\n");
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 
 #include "mayfly/exec/body_child.h"
 #include "mayfly/exec/body_crash.h"
+#include "mayfly/exec/body_debugger.h"
 #include "mayfly/exec/command_plan.h"
 #include "mayfly/exec/coverage_counters.h"
 #include "mayfly/exec/entry.h"
@@ -60,17 +61,33 @@ class ChannelReader {
   template <typename Handle>
   void for_each(Handle handle) const {
     std::string_view left = bytes_;
-    for (std::uint32_t size = 0; left.size() > sizeof size;) {
-      std::memcpy(&size, left.data(), sizeof size);
-      if (left.size() < sizeof size + 1 + size) return;
-      handle(left[sizeof size], left.substr(sizeof size + 1, size));
-      left.remove_prefix(sizeof size + 1 + size);
+    for (std::size_t size = 0; (size = record_size(left)) > 0; left.remove_prefix(size)) {
+      handle(left[kHeader - 1], left.substr(kHeader, size - kHeader));
+    }
+  }
+  /// The same of those that have come since the last call. `handle` may feed().
+  template <typename Handle>
+  void for_each_new(Handle handle) {
+    for (std::size_t size = 0; (size = record_size(std::string_view(bytes_).substr(handled_))) > 0;) {
+      const std::string record = bytes_.substr(handled_, size);
+      handled_ += size;
+      handle(record[kHeader - 1], std::string_view(record).substr(kHeader));
     }
   }
 
  private:
+  static constexpr std::size_t kHeader = sizeof(std::uint32_t) + 1;  // size and tag
+  /// Of the first one; 0 when it isn't whole yet.
+  static std::size_t record_size(std::string_view bytes) {
+    std::uint32_t size = 0;
+    if (bytes.size() < kHeader) return 0;
+    std::memcpy(&size, bytes.data(), sizeof size);
+    return bytes.size() < kHeader + size ? 0 : kHeader + size;
+  }
+
   UniqueFd reader_, writer_;
   std::string bytes_;
+  std::size_t handled_ = 0;
 };
 
 /// Environment as execve(2) has it.
@@ -196,11 +213,15 @@ class BodyRun {
         pump_(target, plan_.account, {}, on_output_),
         cgroup_(target) {
     plan_.stdio = pump_.command_ends();
-    pump_.also_read(channel_.take_reader(), [this](std::string_view piece) { channel_.feed(piece); });
+    pump_.also_read(channel_.take_reader(), [this](std::string_view piece) {
+      channel_.feed(piece);
+      channel_.for_each_new([this](char kind, std::string_view bytes) { debugger_.arrived(kind, bytes); });
+    });
     cgroups_ = v1_cgroups(target);
     child_.body = &body;
     child_.channel = channel_.writer();
     child_.environment = environment_.get();
+    child_.stop = debugger_.body_stop();
     prepare_crash_handler();
   }
 
@@ -222,6 +243,7 @@ class BodyRun {
   ChannelReader channel_;
   OutputPump::OnOutput on_output_;
   OutputPump pump_;
+  BodyDebugger debugger_{target_, pump_};
   ExecCgroup cgroup_;
   std::vector<int> cgroups_;
   std::vector<SoftLimit> limits_ = limits_to_set();
@@ -239,6 +261,7 @@ BodyEnd BodyRun::finish(const Entry& entry, const siginfo_t& info, bool timed_ou
     end.how = BodyEnd::How::timed_out;
     end.duration = options_.timeout;
   }
+  end.saved = debugger_.take_saved();
   end.out = pump_.take_out();
   end.err = pump_.take_err();
   return end;
@@ -289,11 +312,15 @@ BodyEnd BodyRun::by_fork() {
   pump_.started();
   channel_.started();
   bool timed_out = false;
+  Deadline deadline = Deadline::after(options_.timeout);
+  debugger_.watch(&pid, false, process.pidfd(), &deadline);
   try {
-    if (!pump_.pump_until_exit(process, Deadline::after(options_.timeout))) {
+    if (!pump_.pump_until_exit(process, deadline)) {
       timed_out = true;
+      debugger_.late();
       ::kill(pid, SIGABRT);
       static_cast<void>(pump_.pump_until_exit(process, Deadline::after(kToTellWhere)));
+      debugger_.last_look();
     }
     pump_.drain();
   } catch (...) {
@@ -327,15 +354,18 @@ BodyEnd BodyRun::in_shared_memory() {
   };
   bool timed_out = false;
   std::exception_ptr failure;
-  const Deadline deadline = Deadline::after(options_.timeout);
+  Deadline deadline = Deadline::after(options_.timeout);
+  debugger_.watch(&child_.pid, true, ended.get(), &deadline);
   std::fflush(nullptr);
   // The calling thread is suspended while the body runs.
   std::thread watcher([&] {
     try {
       if (!pump_.pump_until(ended.get(), deadline)) {
         timed_out = true;
+        debugger_.late();
         if (child_.pid > 0) ::kill(child_.pid, SIGABRT);
         if (!pump_.pump_until(ended.get(), Deadline::after(kToTellWhere))) {
+          debugger_.last_look();
           kill_all();
           static_cast<void>(pump_.pump_until(ended.get(), Deadline::never()));
         }
@@ -423,7 +453,9 @@ std::string describe(const BodyEnd& end) {
       text = fmt::format("did not return within {} and was killed", to_string(end.duration));
       break;
   }
-  return end.backtrace.empty() ? text : fmt::format("{}; it was here:\n{}", text, end.backtrace);
+  if (!end.backtrace.empty()) text += fmt::format("; it was here:\n{}", end.backtrace);
+  if (!end.saved.empty()) text += (end.backtrace.empty() ? "\n" : "") + end.saved;
+  return text;
 }
 
 BodyEnd run_body(const Target& target, const std::function<void(const BodyChannel&)>& body,

@@ -63,6 +63,7 @@ struct BodyEnd {
   std::string exception{};  ///< "std::runtime_error: no such user"
   std::string backtrace{};  ///< a line a frame, innermost first; empty when there is none
   std::string report{};     ///< AddressSanitizer's, which has ended it
+  std::string saved{};      ///< which files explain more, a line each; see body_debugging.h
   std::optional<std::string> value{};
   std::string out{}, err{};  ///< what it wrote to standard output and error
   Milliseconds duration{0};

@@ -20,8 +20,6 @@
 #include "mayfly/exec/sanitizers.h"
 
 namespace mayfly {
-namespace {
-
 void write_record(int fd, char kind, std::string_view bytes) {
   const auto size = static_cast<std::uint32_t>(bytes.size());
   std::string record(reinterpret_cast<const char*>(&size), sizeof size);
@@ -35,6 +33,8 @@ void write_record(int fd, char kind, std::string_view bytes) {
     left.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
   }
 }
+
+namespace {
 
 /// What exit(3) runs first in a body: the caller's handlers and static objects aren't the body's.
 ///
@@ -90,6 +90,7 @@ void be_body(BodyChild& child) noexcept {
   environ = child.environment;
   install_crash_handler(child.channel, body_record::kCrash);
   tell_reports(child.channel, body_record::kSanitizer);
+  arm_body_stop(child.stop, child.channel);
   ExitTrap::set();
   const std::uint64_t no_signals = 0;
   child_call(SYS_rt_sigprocmask, SIG_SETMASK, as_word(&no_signals), 0, sizeof no_signals);
@@ -123,7 +124,10 @@ void be_body_in_shared_memory(void* argument) {
   be_body(child);
 }
 
-void forget_body() noexcept { ExitTrap::unset(); }
+void forget_body() noexcept {
+  ExitTrap::unset();
+  disarm_body_stop();
+}
 
 void BodyChannel::report(std::string_view text) const { write_record(fd_, body_record::kReport, text); }
 void BodyChannel::value(std::string_view bytes) const { write_record(fd_, body_record::kValue, bytes); }

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include "mayfly/exec/body.h"
+#include "mayfly/exec/body_stop.h"
 #include "mayfly/exec/entry.h"
 
 namespace mayfly {
@@ -17,7 +19,12 @@ inline constexpr char kReturned = 'D';
 inline constexpr char kException = 'X';
 inline constexpr char kCrash = 'C';
 inline constexpr char kSanitizer = 'S';
+inline constexpr char kStopped = 'P';      ///< waits to be looked at, and says why
+inline constexpr char kInterrupted = 'I';  ///< while it waits: by a debugger
+inline constexpr char kWentOn = 'W';
 }  // namespace body_record
+
+void write_record(int fd, char kind, std::string_view bytes);
 
 /// What a body child works with.
 struct BodyChild {
@@ -26,6 +33,7 @@ struct BodyChild {
   int channel = -1;
   BodyReporter* reporter = nullptr;
   char** environment = nullptr;
+  BodyStop stop{};
   int pid = 0;                        ///< in the caller's pid namespace
   int* believed_thread_id = nullptr;  ///< see find_believed_thread_id()
 };

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 
+#include "mayfly/exec/body_stop.h"
 #include "mayfly/support/lines.h"
 #include "mayfly/support/log.h"
 #include "mayfly/support/subprocess.h"
@@ -30,6 +31,7 @@ constexpr std::size_t kStack = 64UL * 1024;
 void* handlers_stack = MAP_FAILED;
 int channel = -1;
 char record_tag = 0;
+pid_t body = -1;
 
 std::uint64_t interrupted_instruction(const void* context) {
 #if defined(__x86_64__)
@@ -42,7 +44,8 @@ std::uint64_t interrupted_instruction(const void* context) {
 #endif
 }
 
-void tell(int signal, siginfo_t*, void* context) {
+/// Writes the record, and waits until it has been looked at.
+void tell_of(int signal, const void* context) {
   void* frames[CrashRecord::kMostFrames];
   static CrashRecord record;  // not on the small stack
   record.signal = signal;
@@ -54,6 +57,12 @@ void tell(int signal, siginfo_t*, void* context) {
   const std::uint32_t size = sizeof record;
   const iovec parts[] = {{const_cast<std::uint32_t*>(&size), sizeof size}, {&record_tag, 1}, {&record, sizeof record}};
   static_cast<void>(!::writev(channel, parts, std::size(parts)));
+  wait_after_crash();
+}
+
+void tell(int signal, siginfo_t*, void* context) {
+  // Not of a child that the body has forked: a death test's is to die.
+  if (::getpid() == body) tell_of(signal, context);
   // SA_RESETHAND has put the default action back.
   ::raise(signal);
 }
@@ -153,6 +162,7 @@ void prepare_crash_handler() {
 void install_crash_handler(int fd, char tag) noexcept {
   channel = fd;
   record_tag = tag;
+  body = ::getpid();
   stack_t stack{};
   stack.ss_sp = handlers_stack;
   stack.ss_size = kStack;

@@ -1,0 +1,109 @@
+#include "mayfly/exec/gdb.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "mayfly/exec/proc_text.h"
+#include "mayfly/support/error.h"
+#include "mayfly/support/file_io.h"
+#include "mayfly/support/subprocess.h"
+
+namespace mayfly {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// This program's file; through /proc when it has been built anew, or is in another mount namespace's tree.
+std::string program() {
+  std::error_code code;
+  const fs::path path = fs::read_symlink("/proc/self/exe", code);
+  if (!code && fs::exists(path, code) && fs::equivalent(path, "/proc/self/exe", code)) {
+    return path.string();
+  }
+  return fmt::format("/proc/{}/exe", ::getpid());
+}
+
+/// @return the file's new path
+fs::path compress(const fs::path& core) {
+  // Mostly zeros: it takes a tenth of the time that the disk would need.
+  if (!find_program("zstd")) return core;
+  constexpr Milliseconds kTime{60'000};
+  check_process({"zstd", "-q", "-1", "--rm", core.string()}, {.timeout = kTime});
+  return core.string() + ".zst";
+}
+
+/// Where frames begin that are Mayfly's and libstdc++'s, below the body.
+bool is_below_body(std::string_view line) {
+  for (const std::string_view part : {"mayfly/session/container.h:", "mayfly::BodyChannel const&", "call_guarded"}) {
+    if (line.find(part) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string without_own_frames(std::string_view report) {
+  std::string text;
+  std::size_t thread = 0;   // where the one that is being read begins in `text`
+  bool in_threads = false;  // after gdb's greetings
+  bool below = false;       // the body
+  bool waits = false;       // in the signal handler that has let gdb be called
+  bool skips = true;        // the frame that is being read
+  while (!report.empty()) {
+    const std::string_view line = take_line(report);
+    if (line.starts_with("Thread ")) {
+      thread = text.size();
+      in_threads = true;
+      below = skips = false;
+    } else if (line.starts_with('#')) {
+      below = below || is_below_body(line);
+      waits = waits || line.find("mayfly::wait_after_crash") != std::string_view::npos;
+      skips = below;
+    } else if (line.starts_with("Saved corefile ") || line.starts_with("[Inferior ")) {
+      continue;
+    }
+    if (!in_threads || (skips && !line.empty())) continue;
+    text += fmt::format("{}\n", line);
+    if (waits && line.find("<signal handler called>") != std::string_view::npos) {
+      text.erase(text.find("#0 ", thread));
+      waits = false;
+      skips = true;
+    }
+  }
+  return text;
+}
+
+std::vector<std::string> gdb_command(pid_t pid) {
+  return {"gdb", "-iex", "set sysroot /", "-p", std::to_string(pid), program()};
+}
+
+GdbReport save_gdb_report(pid_t pid, const fs::path& directory, const std::string& name, bool core) {
+  std::vector<std::string> argv = gdb_command(pid);
+  const fs::path core_path = directory / (name + ".core");
+  // A stack that has overflowed has hundred thousands of frames.
+  for (const char* more : {"-nx", "-batch", "-ex", "set width 0", "-ex", "thread apply all backtrace -full 100"}) {
+    argv.emplace_back(more);
+  }
+  fs::create_directories(directory);
+  if (core) {
+    argv.insert(argv.end(), {"-ex", fmt::format("generate-core-file {}", core_path.string())});
+  }
+  // No debuginfod(8): a crash is no time for downloads.
+  const ProcessResult result = run_process(argv, {.env = {{"DEBUGINFOD_URLS", ""}}, .timeout = kGdbTime});
+  if (result.out.find("#0 ") == std::string::npos) {
+    throw Error(fmt::format("gdb tells nothing of process {}: {}", pid, tail(result.err)));
+  }
+  GdbReport report{.threads = directory / (name + ".gdb.txt")};
+  write_file(report.threads, without_own_frames(result.out));
+  if (core && fs::exists(core_path)) {
+    fs::permissions(core_path, fs::perms::owner_read | fs::perms::owner_write);
+    report.core = compress(core_path);
+  }
+  return report;
+}
+
+}  // namespace mayfly
