@@ -11,8 +11,8 @@ build=(g++ cmake ninja-build pkg-config libfmt-dev libssl-dev libtomlplusplus-de
 run=(mmdebstrap slirp4netns ansible-core cdist)
 # What Mayfly's own tests look at the host with; one of them compiles Mayfly a second time, which takes minutes without
 # ccache.
-test=(ccache busybox-static gcovr clang-19 libclang-rt-19-dev llvm-19 iproute2 libxml2-utils python3-testinfra ruby-serverspec perl ansible-lint puppet-agent puppet-lint shellcheck
-  catch2 doctest-dev)
+test=(ccache iproute2 libxml2-utils perl zstd xz-utils gdb gcovr clang-19 libclang-rt-19-dev llvm-19 busybox-static catch2 doctest-dev
+  python3-testinfra ruby-serverspec ansible-lint puppet-agent puppet-lint shellcheck)
 # What .ci/run checks the sources with.
 lint=(clang-format-14 clang-tidy-19)
 
