@@ -106,6 +106,26 @@ TEST_F(HostProgramTest, SaysWhatCanNotBeRun) {
   EXPECT_THAT(refusal(directory_.path() / "script"), HasSubstr("is a script"));
 }
 
+TEST_F(HostProgramTest, ASanitizersReportKnowsThePlacesInTheSource) {
+  const auto report = [](const std::string& err) {
+    EXPECT_THAT(err, ::testing::AllOf(
+                         HasSubstr("ERROR: AddressSanitizer: heap-buffer-overflow"),
+                         ::testing::ContainsRegex("#0 0x[0-9a-f]+ in read_behind.* overflow\\.cpp:4 "),
+                         ::testing::ContainsRegex("SUMMARY: AddressSanitizer: heap-buffer-overflow in read_behind")));
+  };
+  const ExecResult result = run({MAYFLY_OVERFLOW});
+  EXPECT_EQ(result.exit_code, 1);
+  report(result.err);
+  report(run({MAYFLY_OVERFLOW}, {.env = {{"ASAN_OPTIONS", "color=never"}}, .user = "65534"}).err);
+  EXPECT_THAT(run({MAYFLY_OVERFLOW}, {.env = {{"ASAN_OPTIONS", "log_path=stderr"}}}).err,
+              ::testing::Not(HasSubstr("overflow.cpp")))
+      << "where the user wants it, it comes as it is";
+  // From a shell.
+  report(
+      run_process({MAYFLY_COMMAND, "run", "--host-program", MAYFLY_TEST_DIR "/inside/host.toml", "--", MAYFLY_OVERFLOW})
+          .err);
+}
+
 TEST_F(HostProgramTest, TestRunsEachSuiteInAContainer) {
   const std::string junit = directory_.path() / "junit.xml";
   const ProcessResult result = mayfly({"test", profile(), MAYFLY_PLAIN_TEST, "--filter",

@@ -1,16 +1,20 @@
 #include "mayfly/exec/elf_file.h"
 
 #include <elf.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstring>
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "mayfly/exec/coverage_counters.h"
+#include "mayfly/exec/source_places.h"
 #include "mayfly/support/file_io.h"
 
 // As compilers name their counters.
@@ -18,6 +22,7 @@ std::uint64_t gcc_arcs[3] asm("__gcov0.some_function") = {1, 2, 3};
 unsigned char gcc_conditions[8] asm("__gcov8.some_function") = {1};
 std::uint64_t clang_arcs[2] asm("__llvm_gcov_ctr.7") = {4, 5};
 std::uint64_t gcc_values[2] asm("__gcov3.some_function") = {1, 1};
+extern "C" [[gnu::noinline, gnu::used]] int function_with_a_place(int value) { return value + 1; }
 [[gnu::section("__llvm_prf_cnts")]] std::uint64_t llvm_counts[2] = {6, 7};
 
 namespace mayfly {
@@ -81,6 +86,30 @@ TEST(ElfFile, StaysInADamagedFile) {
   std::memcpy(broken.data(), &header, sizeof header);
   write_file(name, broken);
   EXPECT_EQ(count_symbols(ElfFile(name)), 0U);
+}
+
+std::uint64_t address_of(std::string_view name) {
+  std::uint64_t address = 0;
+  ElfFile("/proc/self/exe").for_each_symbol([&](const ElfFile::Symbol& symbol) {
+    if (symbol.name == name) address = symbol.address;
+  });
+  return address;
+}
+
+TEST(WithSourcePlaces, NamesFunctionsOfModulesThatAreKnown) {
+  const std::string address = fmt::format("{:#x}", address_of("function_with_a_place"));
+  const std::string report = "ERROR: it broke\n    #0 0x7f12  (/ld.so+" + address +
+                             ") (BuildId: 12)\n    #1 0x7f13  (/gone.so+0x12)\n"
+                             "    #2 0x7f14 in known (/ld.so+0x12)\nSUMMARY: broke (/ld.so+" +
+                             address + ") \n(+0x) (x+0xzz)\n";
+  const std::string text = with_source_places(report, [](std::string_view module) {
+    return module == "/ld.so" ? std::optional(std::filesystem::canonical("/proc/self/exe")) : std::nullopt;
+  });
+  EXPECT_THAT(text, ::testing::MatchesRegex(
+                        "ERROR: it broke\n    #0 0x7f12 in function_with_a_place( elf_file_test\\.cpp:[0-9]+)? "
+                        "\\(/ld\\.so\\+0x[0-9a-f]+\\) \\(BuildId: 12\\)\n    #1 0x7f13  \\(/gone\\.so\\+0x12\\)\n"
+                        "    #2 0x7f14 in known \\(/ld\\.so\\+0x12\\)\nSUMMARY: broke in function_with_a_place.*\n"
+                        "\\(\\+0x\\) \\(x\\+0xzz\\)\n"));
 }
 
 TEST(CoverageCounters, AreFoundByTheirNames) {

@@ -13,6 +13,7 @@
 #include "mayfly/exec/command_plan.h"
 #include "mayfly/exec/coverage_files.h"
 #include "mayfly/exec/exec_cgroup.h"
+#include "mayfly/exec/sanitizer_reports.h"
 #include "mayfly/exec/target_state.h"
 #include "mayfly/exec/terminal.h"
 #include "mayfly/support/deadline.h"
@@ -167,6 +168,12 @@ class Attachment {
   int signal_ = 0;
 };
 
+/// What a program of the host has written for others to read.
+void take_files(const SpawnPlan& plan) {
+  if (plan.coverage) plan.coverage->collect();
+  if (plan.reports) write_all(STDERR_FILENO, plan.reports->take(), "standard error");
+}
+
 int attach(const Target& target, const SpawnPlan& plan, const ExecOptions& options, const Pseudoterminal* terminal) {
   constexpr int kTimedOut = 124;  // as timeout(1) has it
   constexpr int kSignalBase = 128;
@@ -187,7 +194,7 @@ int attach(const Target& target, const SpawnPlan& plan, const ExecOptions& optio
     const Ending ending = attachment.wait(process);
     if (ending == Ending::exited) {
       const int code = process.wait();
-      if (plan.coverage) plan.coverage->collect();
+      take_files(plan);
       // The command's death can be seen a little before that of its container.
       if (code == kSignalBase + SIGKILL && target.state().dies_within(kDyingMs)) {
         throw_stopped();
@@ -195,6 +202,7 @@ int attach(const Target& target, const SpawnPlan& plan, const ExecOptions& optio
       return code;
     }
     cgroup.kill(process);
+    take_files(plan);
     return ending == Ending::deadline ? kTimedOut : kSignalBase + attachment.signal();
   } catch (...) {
     cgroup.kill(process);

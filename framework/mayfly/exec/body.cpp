@@ -27,6 +27,7 @@
 #include "mayfly/exec/exec_cgroup.h"
 #include "mayfly/exec/output_pump.h"
 #include "mayfly/exec/sanitizers.h"
+#include "mayfly/exec/source_places.h"
 #include "mayfly/exec/target_state.h"
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/log.h"
@@ -167,6 +168,12 @@ void note_status(const siginfo_t& info, BodyEnd& end) {
   end.code = info.si_status;
 }
 
+/// A body has the host's program and libraries, by the host's names.
+std::optional<std::filesystem::path> here(std::string_view module) {
+  const std::filesystem::path file(module);
+  return std::filesystem::exists(file) ? std::optional(file) : std::nullopt;
+}
+
 /// What the channel says goes before what is seen from outside.
 void note_records(const ChannelReader& channel, BodyEnd& end, BodyReporter* reporter) {
   channel.for_each([&](char kind, std::string_view bytes) {
@@ -185,7 +192,7 @@ void note_records(const ChannelReader& channel, BodyEnd& end, BodyReporter* repo
         end.exception = bytes;
         break;
       case body_record::kSanitizer:
-        end.report = bytes;
+        end.report = with_source_places(bytes, here);
         break;
       case body_record::kCrash: {
         CrashRecord crash;

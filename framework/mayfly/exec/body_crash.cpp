@@ -17,9 +17,8 @@
 #include <memory>
 
 #include "mayfly/exec/body_stop.h"
-#include "mayfly/support/lines.h"
+#include "mayfly/exec/source_places.h"
 #include "mayfly/support/log.h"
-#include "mayfly/support/subprocess.h"
 
 namespace mayfly {
 namespace {
@@ -111,7 +110,6 @@ bool is_below_body(const Frame& frame) {
          frame.function.find("call_guarded") != std::string::npos;
 }
 
-/// addr2line prints two lines an address: function and place, "??" where it knows none.
 void ask_addr2line(std::vector<Frame>& frames) {
   std::map<std::string, std::vector<Frame*>> by_object;
   for (Frame& frame : frames) {
@@ -123,16 +121,12 @@ void ask_addr2line(std::vector<Frame>& frames) {
     const std::filesystem::path file =
         std::filesystem::canonical(object.find('/') == std::string::npos ? "/proc/self/exe" : object, missing);
     if (missing || object.starts_with("linux-vdso")) continue;
-    std::vector<std::string> argv{"addr2line", "--functions", "--demangle", "--basenames", "--exe", file.string()};
-    for (const Frame* frame : of_object) argv.push_back(fmt::format("{:#x}", frame->offset));
-    const ProcessResult result = run_process(argv, {.timeout = Milliseconds(20'000)});
-    const auto lines = lines_of(result.out);
-    if (!result.ok() || lines.size() < 2 * of_object.size()) continue;
-    for (std::size_t i = 0; i < of_object.size(); ++i) {
-      if (lines[2 * i] != "??") of_object[i]->function = lines[2 * i];
-      const std::string_view place = lines[2 * i + 1];
-      if (place.find(":?") == std::string_view::npos && place.find("??") == std::string_view::npos)
-        of_object[i]->place = place.substr(0, place.find(" ("));
+    std::vector<std::uint64_t> addresses;
+    for (const Frame* frame : of_object) addresses.push_back(frame->offset);
+    std::vector<SourcePlace> places = source_places(file, addresses);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      if (!places[i].function.empty()) of_object[i]->function = std::move(places[i].function);
+      of_object[i]->place = std::move(places[i].place);
     }
   }
 }
@@ -181,7 +175,7 @@ void install_crash_handler(int fd, char tag) noexcept {
 std::string readable_backtrace(const CrashRecord& crash) {
   std::vector<Frame> frames = frames_of(crash);
   try {
-    if (find_program("addr2line")) ask_addr2line(frames);
+    ask_addr2line(frames);
   } catch (const std::exception& error) {
     log(LogLevel::warning, fmt::format("places in a backtrace (best effort): {}", error.what()));
   }

@@ -7,6 +7,7 @@
 #include "mayfly/exec/exec_cgroup.h"
 #include "mayfly/exec/output_pump.h"
 #include "mayfly/exec/private_tree.h"
+#include "mayfly/exec/sanitizer_reports.h"
 #include "mayfly/exec/target_state.h"
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/error.h"
@@ -54,6 +55,10 @@ void run_plan(const Target& target, SpawnPlan& plan, const ExecOptions& options,
   if (plan.coverage) plan.coverage->collect();
   result.out = pump.take_out();
   result.err = pump.take_err();
+  if (const std::string report = plan.reports ? plan.reports->take() : ""; !report.empty()) {
+    result.err += report;
+    if (options.on_output) options.on_output(true, report);
+  }
 }
 
 std::string output_of(const ExecResult& result) { return result.err.empty() ? result.out : result.err; }

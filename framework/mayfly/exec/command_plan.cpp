@@ -10,6 +10,7 @@
 #include "mayfly/exec/coverage_files.h"
 #include "mayfly/exec/files.h"
 #include "mayfly/exec/host_program.h"
+#include "mayfly/exec/sanitizer_reports.h"
 #include "mayfly/support/error.h"
 
 namespace mayfly {
@@ -80,6 +81,11 @@ SpawnPlan plan_command(const Target& target, const std::vector<std::string>& arg
       for (std::string& variable : CoverageFiles::environment(path_of(program->kept.back()))) {
         plan.environment.push_back(std::move(variable));
       }
+    }
+    plan.reports = SanitizerReports::of_program(*program);
+    if (plan.reports) {
+      program->kept.push_back(duplicate(plan.reports->tree()));
+      SanitizerReports::add_to(plan.environment, path_of(program->kept.back()));
     }
     plan.host_program = program;
   } else {

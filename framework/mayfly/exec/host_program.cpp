@@ -135,8 +135,10 @@ HostProgram open_host_program(const Target& target, const std::vector<std::strin
     for (const std::filesystem::path& directory : library_directories(libraries)) {
       program.kept.push_back(above_stdio(open_tree_copy(target, directory, TreeAccess::foreign)));
       paths.push_back(path_of(program.kept.back()));
+      program.shown_as.emplace(paths.back(), directory);
     }
     program.executable = above_stdio(open_file(interpreter, O_RDONLY));
+    program.shown_as.emplace(std::filesystem::canonical(interpreter), file);
     before = {interpreter, "--inhibit-cache", "--library-path", fmt::format("{}", fmt::join(paths, ":")), "--argv0"};
   }
   std::string argv0 = name;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct HostProgram {
   std::vector<UniqueFd> kept{};                ///< what the program needs open, under these numbers, all above stdio
   std::vector<std::string> argv;               ///< of the executable
   std::vector<std::filesystem::path> files{};  ///< the program's own, and its libraries'
+  /// Where on the host is what the program itself finds under other names: libraries' directories, and its own file.
+  std::map<std::string, std::filesystem::path> shown_as{};
 };
 
 /// @param argv a path on the host, or a name that is looked up in the host's PATH, and its arguments

@@ -14,6 +14,7 @@ namespace mayfly {
 
 class CoverageFiles;
 struct HostProgram;
+class SanitizerReports;
 
 // Entering a container: the thin layer of system calls below run() and the functions of files.h.
 
@@ -25,6 +26,7 @@ struct SpawnPlan {
   /// A program of the host instead, with its argv; see host_program.h
   std::shared_ptr<const HostProgram> host_program{};
   std::shared_ptr<CoverageFiles> coverage{};  ///< where such a program counts what it executes; null: it doesn't
+  std::shared_ptr<const SanitizerReports> reports{};  ///< where its sanitizer writes; null: it has none
   Account account{.name = "root", .groups = {0}};
   std::string cwd = "/";
   std::string fallback_cwd{};  ///< when `cwd` can't be entered; empty: that is an error
