@@ -1,6 +1,7 @@
 // The coverage reports of programs whose lines run in containers, by the tools that everybody has.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -66,7 +67,8 @@ void expect_as_claimed(const Report& report, const std::string& file) {
 
 /// Runs the tests of inner_test.cpp, those that fail on purpose, too.
 void run_inner(const std::string& program, std::map<std::string, std::string> env = {}) {
-  env.merge(std::map<std::string, std::string>{{"MAYFLY_PROFILE_PATH", ""}, {"MAYFLY_POOL", "off"}});
+  env.merge(
+      std::map<std::string, std::string>{{"MAYFLY_PROFILE_PATH", ""}, {"MAYFLY_POOL", "off"}, {"MAYFLY_GDB", "0"}});
   const TempDir artifacts;
   env["MAYFLY_ARTIFACTS_DIR"] = artifacts.path();
   const ProcessResult result = run_process({program}, {.env = env, .timeout = Milliseconds(120'000)});
@@ -154,20 +156,35 @@ TEST_F(Coverage, GcovrCountsProgramsThatRunInside) {
 
 TEST_F(Coverage, TheContainerChoosesNoPlaceOnTheHost) {
   const TempDir host;
-  for (const char* notes : {"known.gcno", "link.gcno"}) write_file(host.path() / notes, "");
-  write_file(host.path() / "secret", "of the host");
+  for (const char* notes : {"foreign.gcno", "link.gcno"}) write_file(host.path() / notes, "");
+  write_file(host.path() / "secret.profraw", "of the host");
   const auto files = CoverageFiles::of_program({MAYFLY_GCOV_PLAIN}, {});
   ASSERT_NE(files, nullptr);
-  const std::string tree = fmt::format("/proc/self/fd/{}", files->tree().get());
-  const fs::path inside = tree + host.path().string();
+  const fs::path tree = fmt::format("/proc/self/fd/{}", files->tree().get());
+  const fs::path inside = tree.string() + host.path().string();
   fs::create_directories(inside);
-  write_file(inside / "known.gcda", "counts");
-  write_file(inside / "unknown.gcda", "counts");
-  fs::create_symlink(host.path() / "secret", inside / "link.gcda");
+  write_file(inside / "foreign.gcda", "counts");
+  write_file(inside / "without_notes.gcda", "counts");
+  fs::create_symlink(host.path() / "secret.profraw", inside / "link.gcda");
+  fs::create_symlink(host.path() / "secret.profraw", tree / "link.profraw");
+  fs::create_directory_symlink(host.path(), tree / "linked");
+  ASSERT_EQ(::mkfifo((tree / "waits.profraw").c_str(), 0666), 0);
+  const TempDir current;
+  const std::string before = fs::current_path();
+  fs::current_path(current.path());
   files->collect();
-  EXPECT_EQ(read_file(host.path() / "known.gcda"), "counts");
-  EXPECT_FALSE(fs::exists(host.path() / "unknown.gcda"));
-  EXPECT_FALSE(fs::exists(host.path() / "link.gcda"));
+  EXPECT_TRUE(fs::is_empty(current.path()));
+  // More than the file system may hold, as holes.
+  for (int i = 0; i < 10; ++i) {
+    write_file(tree / fmt::format("{}.profraw", i), "");
+    fs::resize_file(tree / fmt::format("{}.profraw", i), 200UL << 20);
+  }
+  files->collect();
+  EXPECT_TRUE(fs::is_empty(current.path()));
+  fs::current_path(before);
+  for (const char* name : {"foreign.gcda", "without_notes.gcda", "link.gcda"}) {
+    EXPECT_FALSE(fs::exists(host.path() / name)) << name;
+  }
 }
 
 TEST_F(Coverage, WhoCountsNothingGetsNoPlaceToWrite) {

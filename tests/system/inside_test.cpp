@@ -142,7 +142,8 @@ class Inside : public ::testing::TestWithParam<std::tuple<std::string, std::stri
     auto [found, is_new] = results.try_emplace(variant);
     if (is_new) found->second = run_all(variant_called(variant));
     const auto inner = found->second.find(name);
-    return inner == found->second.end() ? found->second.begin()->second : inner->second;
+    if (inner != found->second.end()) return inner->second;
+    return found->second.contains("") ? found->second[""] : Inner{.out = "no such test: " + name};
   }
   static std::string engine() { return std::get<1>(GetParam()); }
   static bool with_asan() { return std::get<0>(GetParam()) == "AddressSanitizer"; }

@@ -32,15 +32,16 @@ struct Loaded {
     std::uintptr_t base;
   };
   std::vector<Object> objects;
-  unsigned long long loads = 0;  ///< so far
 };
+
+/// How many objects it has loaded and unloaded so far.
+using LoadCounts = std::pair<unsigned long long, unsigned long long>;
 
 Loaded loaded_objects() {
   Loaded loaded;
   ::dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* result) {
         auto& all = *static_cast<Loaded*>(result);
-        all.loads = info->dlpi_adds;
         // The program itself has no name.
         all.objects.push_back({info->dlpi_name[0] == '\0' ? "/proc/self/exe" : info->dlpi_name, info->dlpi_addr});
         return 0;
@@ -49,15 +50,15 @@ Loaded loaded_objects() {
   return loaded;
 }
 
-unsigned long long count_of_loads() {
-  unsigned long long loads = 0;
+LoadCounts load_counts() {
+  LoadCounts counts;
   ::dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* result) {
-        *static_cast<unsigned long long*>(result) = info->dlpi_adds;
+        *static_cast<LoadCounts*>(result) = {info->dlpi_adds, info->dlpi_subs};
         return 1;
       },
-      &loads);
-  return loads;
+      &counts);
+  return counts;
 }
 
 void add_numbers(std::uintptr_t to, const unsigned char* from, std::size_t size) noexcept {
@@ -105,10 +106,10 @@ std::vector<CounterRange> counters_in(const std::filesystem::path& file, std::ui
 
 std::vector<CounterRange> coverage_counters() {
   static std::mutex mutex;
-  static std::optional<unsigned long long> known_loads;
+  static std::optional<LoadCounts> known_loads;
   static std::vector<CounterRange> known;
   const std::lock_guard lock(mutex);
-  if (known_loads != count_of_loads()) {
+  if (const LoadCounts now = load_counts(); known_loads != now) {
     const Loaded loaded = loaded_objects();
     known.clear();
     for (const Loaded::Object& object : loaded.objects) {
@@ -116,7 +117,7 @@ std::vector<CounterRange> coverage_counters() {
       const std::vector<CounterRange> found = counters_in(object.file, object.base);
       known.insert(known.end(), found.begin(), found.end());
     }
-    known_loads = loaded.loads;
+    known_loads = now;
   }
   return known;
 }

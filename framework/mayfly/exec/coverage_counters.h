@@ -26,7 +26,8 @@ struct CounterRange {
 /// @throws SystemError when the file can't be read
 [[nodiscard]] std::vector<CounterRange> counters_in(const std::filesystem::path& file, std::uintptr_t base);
 
-/// Those of this program and of the libraries that it has loaded. Remembered until it loads another.
+/// Those of this program and of the libraries that it has loaded. Remembered until it loads another or
+/// unloads one.
 [[nodiscard]] std::vector<CounterRange> coverage_counters();
 
 /// Where a copy of this process is to count.

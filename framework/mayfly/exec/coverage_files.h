@@ -28,14 +28,16 @@ class CoverageFiles {
   [[nodiscard]] static std::vector<std::string> environment(const std::string& path);
   [[nodiscard]] const UniqueFd& tree() const noexcept { return tree_; }
 
-  /// Once the program has ended: gcov's data are added to those beside the notes (.gcno) that the compiler wrote, and
-  /// nowhere else; LLVM's become files of their own in the directory of $LLVM_PROFILE_FILE, or in the current one. What
-  /// can't be added is said as a warning.
+  /// Once the program has ended: gcov's data are added to those beside the notes (.gcno) that the compiler wrote, if
+  /// the program itself names that place, and nowhere else; LLVM's become files of their own in the directory of
+  /// $LLVM_PROFILE_FILE, or in the current one. What can't be added is said as a warning.
   void collect() noexcept;
 
  private:
-  CoverageFiles(std::string program, UniqueFd tree) : program_(std::move(program)), tree_(std::move(tree)) {}
+  CoverageFiles(std::string program, std::vector<std::filesystem::path> programs, UniqueFd tree)
+      : program_(std::move(program)), programs_(std::move(programs)), tree_(std::move(tree)) {}
   std::string program_;
+  std::vector<std::filesystem::path> programs_;  ///< it and its libraries, as far as they count
   UniqueFd tree_;
 };
 

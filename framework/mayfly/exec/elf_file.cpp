@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -23,6 +24,11 @@ bool read_item(std::string_view bytes, std::size_t number, T& item) {
   if (bytes.size() / sizeof(T) <= number) return false;
   std::memcpy(&item, bytes.data() + number * sizeof(T), sizeof(T));
   return true;
+}
+
+/// A search that is fast in megabytes.
+bool has(std::string_view bytes, std::string_view part) {
+  return ::memmem(bytes.data(), bytes.size(), part.data(), part.size()) != nullptr;
 }
 
 /// A text that ends at a zero byte.
@@ -112,14 +118,12 @@ void ElfFile::for_each_symbol(const std::function<void(const Symbol&)>& handle) 
   }
 }
 
+bool ElfFile::has_bytes(std::string_view bytes) const { return has(bytes_at(0, size_), bytes); }
+
 bool ElfFile::has_symbol_with(std::string_view text) const {
-  for (const Section& section : sections_) {
-    if (section.type == SHT_SYMTAB && section.link < sections_.size()) {
-      const std::string_view names = sections_[section.link].bytes;
-      if (::memmem(names.data(), names.size(), text.data(), text.size()) != nullptr) return true;
-    }
-  }
-  return false;
+  return std::any_of(sections_.begin(), sections_.end(), [&](const Section& section) {
+    return section.type == SHT_SYMTAB && section.link < sections_.size() && has(sections_[section.link].bytes, text);
+  });
 }
 
 }  // namespace mayfly

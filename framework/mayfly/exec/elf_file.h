@@ -38,6 +38,8 @@ class ElfFile {
   };
   /// All of .symtab, which strip(1) takes away.
   void for_each_symbol(const std::function<void(const Symbol&)>& handle) const;
+  /// Whether these bytes are anywhere in the file.
+  [[nodiscard]] bool has_bytes(std::string_view bytes) const;
   /// Whether a name in .symtab has that in it, which is faster to say.
   [[nodiscard]] bool has_symbol_with(std::string_view text) const;
 

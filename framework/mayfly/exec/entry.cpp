@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 
 #include "mayfly/exec/command.h"
 #include "mayfly/exec/target_state.h"
@@ -81,7 +82,9 @@ ChildrenInPidNamespace::ChildrenInPidNamespace(int init_pidfd)
 
 ChildrenInPidNamespace::~ChildrenInPidNamespace() {
   if (::setns(own_.get(), CLONE_NEWPID) != 0) {
-    log(LogLevel::error, "this thread's children will be born in a container");
+    // What this thread starts next, as the host's root, would be born in a container.
+    log(LogLevel::error, "can't leave a container's pid namespace");
+    std::abort();
   }
 }
 

@@ -1,6 +1,7 @@
 #include "mayfly/exec/gdb.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <string_view>
@@ -90,6 +91,9 @@ GdbReport save_gdb_report(pid_t pid, const fs::path& directory, const std::strin
   }
   fs::create_directories(directory);
   if (core) {
+    // It holds all that the process knows: nobody else may read it even while it is written.
+    fs::remove(core_path);
+    write_file(core_path, "", S_IRUSR | S_IWUSR);
     argv.insert(argv.end(), {"-ex", fmt::format("generate-core-file {}", core_path.string())});
   }
   // No debuginfod(8): a crash is no time for downloads.
@@ -99,9 +103,10 @@ GdbReport save_gdb_report(pid_t pid, const fs::path& directory, const std::strin
   }
   GdbReport report{.threads = directory / (name + ".gdb.txt")};
   write_file(report.threads, without_own_frames(result.out));
-  if (core && fs::exists(core_path)) {
-    fs::permissions(core_path, fs::perms::owner_read | fs::perms::owner_write);
+  if (core && fs::file_size(core_path) > 0) {
     report.core = compress(core_path);
+  } else if (core) {
+    fs::remove(core_path);
   }
   return report;
 }

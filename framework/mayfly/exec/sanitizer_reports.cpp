@@ -6,12 +6,11 @@
 #include <array>
 #include <exception>
 #include <optional>
-#include <set>
 
 #include "mayfly/exec/elf_file.h"
 #include "mayfly/exec/private_tree.h"
 #include "mayfly/exec/source_places.h"
-#include "mayfly/support/file_io.h"
+#include "mayfly/exec/tree_files.h"
 #include "mayfly/support/log.h"
 
 namespace mayfly {
@@ -24,8 +23,8 @@ constexpr std::array<const char*, 5> kVariables{"ASAN_OPTIONS", "LSAN_OPTIONS", 
 constexpr std::array<const char*, 5> kRuntimes{"__asan_init", "__lsan_init", "__msan_init", "__tsan_init",
                                                "__ubsan_handle"};
 /// What the container may fill it with, and what is read of it.
-constexpr const char* kMostBytes = "64m";
-constexpr std::uintmax_t kMostOfAReport = 4UL << 20;
+constexpr const char* kMostBytes = "16m";
+constexpr TreeLimits kLimits{.files = 1'000, .bytes = 16UL << 20};
 
 bool has_sanitizer(const fs::path& program) {
   const ElfFile elf(program);
@@ -68,21 +67,16 @@ void SanitizerReports::add_to(std::vector<std::string>& environment, const std::
 std::string SanitizerReports::take() const noexcept {
   std::string all;
   try {
-    // Nothing in the tree is to be trusted: the container could have written it. Links aren't followed.
-    const fs::path tree = fmt::format("/proc/self/fd/{}/.", tree_.get());
-    std::set<fs::path> reports;
-    for (const auto& entry : fs::directory_iterator(tree)) {
-      if (entry.is_regular_file() && !entry.is_symlink() && entry.file_size() <= kMostOfAReport) {
-        reports.insert(entry.path());
-      }
-    }
     const auto file_of = [this](std::string_view module) -> std::optional<fs::path> {
       const fs::path path(module);
       if (const auto whole = shown_as_.find(path.string()); whole != shown_as_.end()) return whole->second;
       const auto directory = shown_as_.find(path.parent_path().string());
       return directory == shown_as_.end() ? std::nullopt : std::optional(directory->second / path.filename());
     };
-    for (const fs::path& report : reports) all += with_source_places(read_file(report), file_of);
+    const auto any = [](const fs::path&) { return true; };
+    for (const TreeFile& report : read_tree_files(tree_.get(), any, kLimits)) {
+      all += with_source_places(report.content, file_of);
+    }
   } catch (const std::exception& error) {
     log(LogLevel::warning, fmt::format("a sanitizer's report is lost: {}", error.what()));
   }

@@ -54,7 +54,13 @@ std::vector<ListedSuite> list_catch2(std::vector<std::string> argv, Milliseconds
 
 TestFramework detect_framework(const std::filesystem::path& program) {
   std::vector<TestFramework> found = frameworks_in(program);
-  if (found.empty()) found = frameworks_in(program, libraries_of(program));
+  try {
+    if (found.empty()) found = frameworks_in(program, libraries_of(program));
+  } catch (const Error& error) {
+    Error unknown(fmt::format("which framework its tests are written with isn't known: {}", error.message()));
+    unknown.set_hint("say it, such as --framework gtest; in a container only compiled programs of the host run");
+    throw unknown;
+  }
   if (found.size() > 1) {
     std::vector<std::string_view> names;
     names.reserve(found.size());

@@ -16,7 +16,11 @@ endforeach()
 set(coverage_programs coverage_gcov_test coverage_gcov_plain)
 # "13.2.0": gcov reads what its own compiler has written.
 string(REGEX MATCH "^[0-9]+" major ${CMAKE_CXX_COMPILER_VERSION})
-list(APPEND coverage_definitions MAYFLY_GCOV="gcov-${major}" MAYFLY_GCOV_OBJECTS="${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles"
+set(gcov gcov-${major})
+if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+  set(gcov "llvm-cov-${major} gcov")
+endif()
+list(APPEND coverage_definitions "MAYFLY_GCOV=\"${gcov}\"" MAYFLY_GCOV_OBJECTS="${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles"
   MAYFLY_GCOV_TEST="$<TARGET_FILE:coverage_gcov_test>" MAYFLY_GCOV_PLAIN="$<TARGET_FILE:coverage_gcov_plain>")
 
 # LLVM's runtime is linked as clang++ says that it does; all else is of this build's own compiler.

@@ -36,7 +36,7 @@ INSTANTIATE_TEST_SUITE_P(Engines, Looked, ::testing::Values(BodyEngine::fork, Bo
 TEST_P(Looked, Fails) {
   mayfly::BodyOptions options = engine();
   // A person takes longer.
-  options.timeout = std::chrono::milliseconds(700);
+  options.timeout = std::chrono::seconds(1);
   container().inside([] { fails_in_here(41); }, options);
   std::puts("the test went on");
 }
@@ -53,7 +53,7 @@ TEST_INSIDE(InBareRoot, Fails) { fails_in_here(41); }
 
 TEST_P(Looked, FailsAndHangs) {
   mayfly::BodyOptions options = engine();
-  options.timeout = std::chrono::milliseconds(300);
+  options.timeout = std::chrono::seconds(2);
   container().inside(
       [] {
         fails_in_here(41);
@@ -89,7 +89,7 @@ TEST_P(Looked, Crashes) {
 
 TEST_P(Looked, Hangs) {
   mayfly::BodyOptions options = engine();
-  options.timeout = std::chrono::milliseconds(300);
+  options.timeout = std::chrono::seconds(2);
   container().inside(
       [] {
         volatile int hang_value = 815;
@@ -114,7 +114,7 @@ TEST_P(Looked, HasAChildThatDies) {
 
 TEST_P(Looked, BecomesAProgramThatHangs) {
   mayfly::BodyOptions options = engine();
-  options.timeout = std::chrono::milliseconds(300);
+  options.timeout = std::chrono::seconds(2);
   container().inside([] { ::execlp("sleep", "sleep", "1000", nullptr); }, options);
 }
 
