@@ -7,11 +7,13 @@
 #include <iterator>
 
 // The runtimes' own interfaces (sanitizer/asan_interface.h), which are there when the program was linked with one.
+// NOLINTBEGIN(bugprone-reserved-identifier): theirs, as the implementation's
 extern "C" {
 [[gnu::weak]] void __asan_init();
 [[gnu::weak]] void __tsan_init();
 [[gnu::weak]] void __asan_set_error_report_callback(void (*callback)(const char* report));
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace mayfly {
 namespace {
