@@ -31,8 +31,7 @@ class HostProgramTest : public ::testing::Test {
     return *machine_;
   }
   ExecResult run(const std::vector<std::string>& argv, ExecOptions options = {}) {
-    options.host_program = true;
-    return machine().run(argv, std::move(options));
+    return machine().run_host_binary(argv, std::move(options));
   }
   ProcessResult mayfly(std::vector<std::string> argv) {
     argv.insert(argv.begin(), MAYFLY_COMMAND);

@@ -287,6 +287,7 @@ TEST_P(Inside, LosesNothingOfMuch) {
 TEST_F(InsideMacro, RunsTheBodyInside) {
   EXPECT_PASSED(run_inner("Suite.RunsInside"));
   EXPECT_PASSED(run_inner("Suite.RunsOutside"));
+  EXPECT_PASSED(run_inner("Suite.RunsAProgramOfTheHost"));
   const Inner inner = run_inner("Suite.FailsInside");
   EXPECT_THAT(inner.failures, ElementsAre(HasSubstr("outside")));
   EXPECT_THAT(inner.out, Not(HasSubstr("never said")));

@@ -140,6 +140,11 @@ ExecResult Container::check(const std::vector<std::string>& argv, ExecOptions op
   });
 }
 
+ExecResult Container::run_host_binary(const std::vector<std::string>& argv, ExecOptions options) const {
+  options.host_program = true;
+  return run(argv, std::move(options));
+}
+
 int Container::run_attached(const std::vector<std::string>& argv, ExecOptions options) const {
   return while_it_runs(*this, [&] {
     return mayfly::run_attached(state_->target, argv, with_profile_env(state_->profile, std::move(options)));

@@ -55,6 +55,9 @@ class Container {
   [[nodiscard]] ExecResult run(const std::vector<std::string>& argv, ExecOptions options = {}) const;
   /// The strict twin. @throws CommandError, TimeoutError
   ExecResult check(const std::vector<std::string>& argv, ExecOptions options = {}) const;
+  /// Runs a program that was built on the host, in whatever image: `run_host_binary({"build/client_test"})`. The same
+  /// as run() with ExecOptions::host_program.
+  [[nodiscard]] ExecResult run_host_binary(const std::vector<std::string>& argv, ExecOptions options = {}) const;
   /// Runs a command with the caller's own stdin, stdout and stderr.
   /// @return its exit code
   int run_attached(const std::vector<std::string>& argv, ExecOptions options = {}) const;

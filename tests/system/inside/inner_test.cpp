@@ -273,6 +273,16 @@ TEST_INSIDE(Suite, FailsInside) {
   std::puts("never said");
 }
 
+TEST_F(Suite, RunsAProgramOfTheHost) {
+  EXPECT_EQ(run_host_binary({"hostname"}).out, "inside\n");
+  try {
+    static_cast<void>(run_host_binary({"no-such-program"}));
+    FAIL();
+  } catch (const mayfly::Error& error) {
+    EXPECT_THAT(error.what(), ::testing::AllOf(HasSubstr("while at "), HasSubstr("no-such-program")));
+  }
+}
+
 TEST_F(Suite, RunsOutside) { EXPECT_NE(first_line("/etc/hostname"), "inside"); }
 
 using OnProfile = mayfly::ContainerTestWithProfile;
