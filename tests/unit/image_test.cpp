@@ -256,6 +256,22 @@ const MaskEntry& entry_at(const HostView& view, const std::string& path) {
   return *std::find_if(view.mask.begin(), view.mask.end(), [&](const auto& e) { return e.path == path; });
 }
 
+TEST(HostMask, WhatHappensInTheDefaultStoreIsNoMatterOfItsOwn) {
+  const HostRoot root;
+  const auto described = [&] {
+    const HostView view = view_host(root.path(), {root.path() / "tmp/store"});
+    std::string text = view.fingerprint;
+    for (const MaskEntry& entry : view.mask) text += "\n" + entry.path;
+    return text;
+  };
+  fs::create_directories(root.path() / "var/cache/mayfly");
+  const std::string before = described();
+  const fs::path secret = root.path() / "var/cache/mayfly/mayfly-x";
+  fs::create_directory(secret);
+  ::chmod(secret.c_str(), 0700);
+  EXPECT_EQ(described(), before);
+}
+
 TEST(HostMask, ShowsTheSystemAndNothingElseAtTheTop) {
   const HostView view = HostRoot().view();
   for (const char* shown : {"usr", "bin", "lib64", "opt", "opt/tool", "usr/bin"}) {

@@ -130,6 +130,8 @@ class Planner {
       hide(fmt::format("var/lib/{}", name));
     }
     hide("var/lib/systemd/coredump");
+    // The default store, also while this session has another: what comes and goes there is no matter of the image.
+    hide("var/cache/mayfly");
     hide_unreadable("var/lib", 2, false);
     hide_unreadable("var/cache", 2, false);
   }
