@@ -5,6 +5,7 @@
 #include "mayfly/session/session.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
+#include "tests/support/in_store.h"
 #include "tests/support/requirements.h"
 
 namespace mayfly {
@@ -39,7 +40,7 @@ class HostProgramTest : public ::testing::Test {
   }
 
   // Below the store, since a directory image can't be on a tmpfs where those can't be id-mapped.
-  TempDir directory_{"mayfly-host-program-", Paths::from_environment().store};
+  TempDir directory_{"mayfly-host-program-", test::store_directory()};
   Session session_;
   std::optional<Container> machine_;
 };

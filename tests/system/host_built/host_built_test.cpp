@@ -8,9 +8,9 @@
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/lines.h"
-#include "mayfly/support/paths.h"
 #include "mayfly/support/subprocess.h"
 #include "mayfly/testrun/gtest_xml.h"
+#include "tests/support/in_store.h"
 #include "tests/support/requirements.h"
 
 namespace mayfly {
@@ -83,7 +83,7 @@ class HostBuilt : public ::testing::Test {
   }
 
   // Below the store, since a directory image can't be on a tmpfs where those can't be id-mapped.
-  TempDir directory_{"mayfly-host-built-", Paths::from_environment().store};
+  TempDir directory_{"mayfly-host-built-", test::store_directory()};
 };
 
 fs::path built(const std::string& name) { return fs::path(MAYFLY_HOST_BUILT_DIR) / name; }
