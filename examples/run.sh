@@ -2,7 +2,7 @@
 # examples/run.sh [NUMBER...]: installs what is missing, builds the examples and runs them, one after the other; exits
 # with 0 when all pass. `examples/run.sh 01` runs the first alone. Needs root.
 #
-# The first needs no download: it runs on the host's own root file system. The others build a Debian image when they run
+# 01 and 08 need no download: they run on the host's own root file system. The others build a Debian image when they run
 # for the first time (a minute or so each) and keep it in the store (/var/cache/mayfly). 06 and 07 take many machines
 # through whole scenarios, some minutes the first time, and run when they are named: `examples/run.sh 06 07`, or `all`.
 set -euo pipefail
