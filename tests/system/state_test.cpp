@@ -7,6 +7,7 @@
 #include "mayfly/exec/command.h"
 #include "mayfly/state/ignore.h"
 #include "mayfly/state/machine_state.h"
+#include "mayfly/state/noise.h"
 #include "mayfly/state/unit_files.h"
 #include "tests/support/requirements.h"
 #include "tests/support/shared_container.h"
@@ -22,6 +23,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 
 /// The rendered changes of one kind of resource, a line each; texts' diffs are lines of their own.
 std::vector<std::string> changes_of(const StateDiff& diff, ResourceKind kind) {
@@ -247,6 +249,26 @@ TEST_P(FilesOf, TwoContainersOfOneImage) {
       changes_of(difference(capture(), MachineState::capture(twin.target(), twin.root_view())), ResourceKind::file),
       ElementsAre("added     file /srv/t/set: type directory, mode 0755", "added     file /srv/t/set/b: mode 0644",
                   "added     file /srv/t/two: mode 0640"));
+}
+
+TEST_P(FilesOf, NoiseIsWhatAControlDoesAloneOrDidBefore) {
+  test::TestContainer control([&](ContainerSpec& spec) {
+    spec.lowers.insert(spec.lowers.begin(), directory_.path() / "image");
+    spec.privileged = GetParam().privileged;
+  });
+  const auto in_control = [&](const std::string& script) {
+    check(control.target(), {"/bin/sh", "-ec", "cd /srv/t; " + script});
+    return MachineState::capture(control.target(), control.root_view());
+  };
+  // It has booted faster: `one`, `new` and `set` are as they will be here. `two` is another in each machine.
+  sh("echo mine > two");
+  const MachineState before = capture();
+  const MachineState at_rest = in_control("echo boot > one; echo boot > new; rm -r set; echo yours > two");
+  const StateDiff own = noise({.at_rest = at_rest, .at_end = in_control("echo alone > three")}, before);
+  sh("echo boot > one; echo boot > new; rm -r set; echo alone > three; echo converged > two; echo converged > four");
+  StateDiff judged = without_noise(difference(before, capture()), own);
+  EXPECT_THAT(changes_of(judged, ResourceKind::file),
+              ElementsAre("added     file /srv/t/four: mode 0644", StartsWith("modified  file /srv/t/two: content")));
 }
 
 TEST_P(FilesOf, SecretsHaveNoTextDiff) {

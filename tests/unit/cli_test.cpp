@@ -330,11 +330,14 @@ TEST(VerifyTable, HasARowForEachProfileAndTheStepsThatMatter) {
                                       {.step = Step::destroy, .duration = Milliseconds(300)}});
   good.checks = {{.title = "port 80"}};
   const ScenarioReport bad = report_of(
-      "gr\xC3\xBCn", {{.step = Step::create, .outcome = kFailed}, {.step = Step::cleanup, .outcome = kFailed}});
+      "gr\xC3\xBCn", {{.step = Step::create, .outcome = kFailed, .error = "it isn't ready:\n  systemd is starting"},
+                      {.step = Step::cleanup, .outcome = kFailed, .detail = "1 failed"}});
   EXPECT_EQ(render_table({good, bad}, Milliseconds(2000), Console(false)),
             "PROFILE            CREATE  CONVERGE  CLEANUP  CHECKS    TIME  RESULT\n"
             "web[suite=trixie]    1.2s    cached        -     1/1  1.505s  verified\n"
             "gr\xC3\xBCn               failed         -   failed       -     0ms  failed\n"
+            "gr\xC3\xBCn: create: it isn't ready\n"
+            "gr\xC3\xBCn: cleanup: 1 failed\n"
             "1 of 2 verified in 2s");
 }
 

@@ -155,6 +155,20 @@ std::string aligned(const std::vector<std::vector<Cell>>& rows, const Console& c
   return table;
 }
 
+/// "web[suite=trixie]: verify: 3 of 7 checks hold": who sees only the end of a long log knows why.
+std::string why_failed(const ScenarioReport& report) {
+  std::string lines;
+  for (const StepReport& step : report.steps) {
+    if (step.outcome != Outcome::failed) continue;
+    std::string why = plain_text(step.error);
+    why.erase(std::min(why.find('\n'), why.size()));
+    why.erase(why.find_last_not_of(": ") + 1);
+    if (why.empty()) why = step.detail;
+    lines += fmt::format("{}: {}{}{}\n", report.name, to_string(step.step), why.empty() ? "" : ": ", why);
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string render(const StepReport& step, const Console& console, bool with_output, bool with_changes) {
@@ -209,9 +223,11 @@ std::string render_table(const std::vector<ScenarioReport>& reports, Millisecond
 
   const auto verified = std::count_if(reports.begin(), reports.end(), [](const auto& r) { return r.ok(); });
   const bool all = verified == std::ssize(reports);
-  return aligned(rows, console) + fmt::format("{} of {} {} in {}", verified, reports.size(),
-                                              console.paint(all ? Style::good : Style::bad, "verified"),
-                                              to_string(took));
+  std::string failures;
+  for (const ScenarioReport& report : reports) failures += why_failed(report);
+  return aligned(rows, console) + failures +
+         fmt::format("{} of {} {} in {}", verified, reports.size(),
+                     console.paint(all ? Style::good : Style::bad, "verified"), to_string(took));
 }
 
 }  // namespace mayfly

@@ -28,11 +28,12 @@ namespace mayfly {
 /// ```
 [[nodiscard]] std::string render_summary(const ScenarioReport& report, const Console& console);
 
-/// A row for each profile and cell, a column for each step that judges or has failed:
+/// A row for each profile and cell, a column for each step that judges or has failed, and why each failed:
 /// ```
 /// PROFILE              CREATE  CONVERGE  VERIFY  CHECKS  TIME  RESULT
 /// web[suite=bookworm]    1.2s      7.5s    29ms     3/3  8.9s  verified
 /// web[suite=trixie]      1.3s    failed       -       -  9.1s  failed
+/// web[suite=trixie]: converge: ansible site.yml: task 'install nginx' (site.yml:9) failed
 /// 1 of 2 verified in 10.4s
 /// ```
 /// @param took by the clock on the wall, since several may run at a time

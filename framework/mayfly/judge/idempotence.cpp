@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <future>
+#include <utility>
 
 #include "mayfly/judge/machines.h"
+#include "mayfly/state/noise.h"
 
 namespace mayfly {
 namespace {
@@ -74,17 +76,17 @@ void take_away(const StateDiff& noise, StateDiff& diff) {
   });
 }
 
-/// A machine in which nothing is converged.
-class Control {
- public:
-  Control(Session& session, const Profile& profile, const StartOptions& options)
-      : container_(session.start(profile, options)), at_rest_(container_.capture_state()) {}
-  [[nodiscard]] StateDiff noise() const { return difference(at_rest_, container_.capture_state()); }
-
- private:
-  Container container_;
-  MachineState at_rest_;
+/// A machine in which nothing is converged, ready.
+struct Control {
+  Container container;
+  MachineState at_rest;
 };
+
+Control start_control(Session& session, const Profile& profile, const StartOptions& options) {
+  Container container = session.start(profile, options);
+  MachineState at_rest = container.capture_state();
+  return {std::move(container), std::move(at_rest)};
+}
 
 }  // namespace
 
@@ -121,20 +123,21 @@ bool IdempotenceReport::disagree() const {
 
 IdempotenceReport check_idempotence(Session& session, const Profile& profile, const StartOptions& options) {
   // Two boots cost little more than one when they go side by side. Who looks into a failed machine looks into one.
-  auto control = std::async(std::launch::async, [&] {
-    return Control(session, profile, {.fresh = options.fresh, .on_phase = options.on_phase});
+  auto starting = std::async(std::launch::async, [&] {
+    return start_control(session, profile, {.fresh = options.fresh, .on_phase = options.on_phase});
   });
   const Container machine = session.start(profile, options);
+  const MachineState before = machine.capture_state();
   // The control's time is at least as long as the converges'.
-  const Control at_rest = control.get();
+  const Control control = starting.get();
   IdempotenceReport report{.boot = profile.idempotence.boot, .second = converge_or_save(machine, options)};
   if (report.boot != IdempotenceBoot::fresh) {
     report.third = converge_or_save(machine, options);
   }
-  const StateDiff noise = at_rest.noise();
-  take_away(noise, report.second.changes);
+  const StateDiff by_itself = noise({control.at_rest, control.container.capture_state()}, before);
+  take_away(by_itself, report.second.changes);
   if (report.third) {
-    take_away(noise, report.third->changes);
+    take_away(by_itself, report.third->changes);
   }
   if (!report.idempotent()) {
     save_artifacts(machine, options);
