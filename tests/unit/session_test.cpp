@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <filesystem>
+#include <stop_token>
+#include <thread>
 
 #include "mayfly/session/converge_layer.h"
 #include "mayfly/session/convergence.h"
@@ -64,6 +66,27 @@ TEST(ChooseInit, RecognisesSystemdBehindAnAbsoluteSymlink) {
   const InitChoice init = choose_init(directory_profile(), disk.image());
   EXPECT_THAT(init.argv, ElementsAre("/sbin/init"));
   EXPECT_TRUE(init.systemd);
+}
+
+TEST(ChooseInit, RecognisesSystemdWhateverIsRenamedMeanwhile) {
+  ImageOnDisk disk;
+  disk.file("usr/lib/systemd/systemd");
+  disk.symlink("../lib/systemd/systemd", "usr/sbin/init");
+  disk.symlink("usr/sbin", "sbin");
+  // The kernel gives up to follow `..` when something, anywhere, is renamed at that moment.
+  const TempDir busy;
+  const std::jthread renaming([&](const std::stop_token& ends) {
+    const std::filesystem::path one = busy.path() / "one", other = busy.path() / "other";
+    write_file(one, "");
+    while (!ends.stop_requested()) {
+      std::filesystem::rename(one, other);
+      std::filesystem::rename(other, one);
+    }
+  });
+  int found = 0;
+  constexpr int kTimes = 5'000;
+  for (int i = 0; i < kTimes; ++i) found += choose_init(directory_profile(), disk.image()).systemd ? 1 : 0;
+  EXPECT_EQ(found, kTimes);
 }
 
 TEST(ChooseInit, TakesAnotherInitForWhatItIs) {

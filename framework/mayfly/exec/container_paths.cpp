@@ -1,15 +1,10 @@
 #include "mayfly/exec/container_paths.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <cerrno>
 
 #include "mayfly/exec/target_state.h"
 #include "mayfly/support/error.h"
+#include "mayfly/support/open_in_root.h"
 
 namespace mayfly {
 
@@ -21,19 +16,7 @@ void require_absolute(const std::string& path) {
 
 int open_in_root(const Target& target, const std::string& path, std::uint64_t flags) {
   require_absolute(path);
-  open_how how{};
-  how.flags = flags | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT;
-  // EAGAIN: a rename at the same moment kept the kernel from knowing that ".." stayed below the root.
-  constexpr int kTries = 1000;
-  long fd = -1;
-  for (int tries = 0; tries < kTries && fd < 0; ++tries) {
-    fd = ::syscall(SYS_openat2, target.root_fd(), path.c_str(), &how, sizeof how);
-    if (fd < 0 && errno != EAGAIN) {
-      break;
-    }
-  }
-  return fd < 0 ? -errno : static_cast<int>(fd);
+  return open_in_root(target.root_fd(), path.c_str(), flags);
 }
 
 void throw_file_error(const Target& target, std::string_view doing, const std::string& path, int code) {

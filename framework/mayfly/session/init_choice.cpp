@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <climits>
@@ -14,6 +12,7 @@
 
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
+#include "mayfly/support/open_in_root.h"
 
 namespace mayfly {
 namespace {
@@ -26,13 +25,14 @@ struct InitFile {
 /// The file that `path` leads to in a layer, symlinks resolved inside it.
 std::optional<InitFile> resolve_in(const std::filesystem::path& lower, const std::string& path) {
   const UniqueFd root = open_file(lower, O_PATH | O_DIRECTORY);
-  open_how how{};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  const UniqueFd file(static_cast<int>(syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
-  if (!file) {
+  const int opened = open_in_root(root.get(), path.c_str(), O_PATH, RESOLVE_NO_MAGICLINKS);
+  if (opened == -ENOENT || opened == -ENOTDIR || opened == -ELOOP) {
     return std::nullopt;
   }
+  if (opened < 0) {
+    throw SystemError(fmt::format("look for init '{}' in the image", path), -opened);
+  }
+  const UniqueFd file(opened);
   struct stat status {};
   if (fstat(file.get(), &status) != 0) {
     throw SystemError(fmt::format("look at init '{}' in the image", path));
