@@ -52,6 +52,29 @@ function(mayfly_add_program name)
   endif()
 endfunction()
 
+# mayfly_add_preloaded(<name> DIRECTORY <dir> SOURCES <file>...)
+#
+# A library lib<name>.so that users' programs are loaded with: without sanitizers, and with no need but libc. Where it is
+# and how it is found, as of mayfly_add_program().
+function(mayfly_add_preloaded name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "DIRECTORY" "SOURCES")
+  if(arg_UNPARSED_ARGUMENTS OR NOT arg_DIRECTORY OR NOT arg_SOURCES)
+    message(FATAL_ERROR "mayfly_add_preloaded(${name}): DIRECTORY and SOURCES are required; "
+                        "not understood: '${arg_UNPARSED_ARGUMENTS}'")
+  endif()
+  list(TRANSFORM arg_SOURCES PREPEND ${arg_DIRECTORY}/)
+  add_library(${name} MODULE ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE mayfly_warnings)
+  target_compile_options(${name} PRIVATE -fno-exceptions -fno-rtti -fvisibility=hidden)
+  target_link_options(${name} PRIVATE -Wl,--as-needed -Wl,-z,defs)
+  set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${MAYFLY_BUILD_LIBEXEC_DIR})
+  set_property(GLOBAL APPEND PROPERTY MAYFLY_PROGRAMS ${name})
+  if(MAYFLY_INSTALL)
+    install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/mayfly COMPONENT framework)
+  endif()
+endfunction()
+
 # mayfly_add_shipped_files(<subdirectory> <file>...)
 #
 # Files that Mayfly needs at run time: copied to <build>/libexec/mayfly/<subdirectory>, installed to

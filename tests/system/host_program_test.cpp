@@ -1,6 +1,10 @@
 // Programs of the host in a container that has nothing of its own: no libc, no shell, no file.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+
+#include <csignal>
 #include <regex>
+#include "mayfly/exec/body_debugging.h"
 
 #include "mayfly/session/session.h"
 #include "mayfly/support/file_io.h"
@@ -14,6 +18,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 class HostProgramTest : public ::testing::Test {
@@ -62,11 +67,9 @@ TEST_F(HostProgramTest, IsInTheContainer) {
 }
 
 TEST_F(HostProgramTest, ADirectoryOfLibrariesLeadsNowhere) {
-  // The root of a mount that is attached nowhere shows as "/".
-  const std::string listing = run({"ls", "-l", "/proc/self/fd"}).out;
-  std::smatch found;
-  ASSERT_TRUE(std::regex_search(listing, found, std::regex(" ([0-9]+) -> /\n"))) << listing;
-  const std::string directory = "/proc/self/fd/" + found[1].str();
+  const std::string listing = run({"sh", "-c", "echo /proc/self/fd/*/libc.so.6"}).out;
+  const std::string directory = listing.substr(0, listing.find("/libc.so.6"));
+  ASSERT_THAT(directory, ::testing::StartsWith("/proc/self/fd/"));
   const auto inode = [&](const std::string& below) {
     const std::string text = run({"ls", "-id", directory + below}).out;
     return text.substr(0, text.find(' '));
@@ -82,7 +85,7 @@ TEST_F(HostProgramTest, TheContainersRootCannotWriteToALibraryOfTheHost) {
   if (IsSkipped() || HasFatalFailure()) return;
   // mount_setattr(2), number 442 on all processors: takes read-only away.
   const std::string script = R"(for my $fd (3..30) {
-      (readlink("/proc/self/fd/$fd") // "") eq "/" or next;
+      -e "/proc/self/fd/$fd/libc.so.6" or next;
       my ($path, $attributes) = ("", pack("QQQQ", 0, 1, 0, 0));
       print "changed: ", syscall(442, $fd, $path, 0x1000, $attributes, 32), "\n";
       my $file = "/proc/self/fd/$fd/mayfly-written";
@@ -124,6 +127,106 @@ TEST_F(HostProgramTest, ASanitizersReportKnowsThePlacesInTheSource) {
   report(
       run_process({MAYFLY_COMMAND, "run", "--host-program", MAYFLY_TEST_DIR "/inside/host.toml", "--", MAYFLY_OVERFLOW})
           .err);
+}
+
+TEST_F(HostProgramTest, ACrashTellsWhereItWas) {
+  for (const char* user : {"", "65534"}) {
+    const ExecResult result = run({MAYFLY_CRASH, "null"}, {.user = user});
+    EXPECT_EQ(result.exit_code, 128 + SIGSEGV);
+    EXPECT_THAT(result.err,
+                ::testing::MatchesRegex("mayfly: 'crash' was killed by SIGSEGV .Segmentation fault.; it was here:\n"
+                                        "  #0 .*parse.int volatile., int. at crash.cpp:[0-9]+ .crash.0x[0-9a-f]+.\n"
+                                        "  #1 main at crash.cpp:[0-9]+ .crash.0x[0-9a-f]+.\n"));
+  }
+  EXPECT_THAT(run({MAYFLY_CRASH, "abort"}).err,
+              AllOf(HasSubstr("SIGABRT"), ContainsRegex("  #[0-9]+ [_A-Za-z]*abort .*libc"), HasSubstr(" main at crash.cpp:")));
+  EXPECT_THAT(run({MAYFLY_CRASH, "overflow"}).err, ContainsRegex("SIGSEGV.*\n  #0 .*overflow.int. at crash.cpp:"));
+  EXPECT_THAT(run({MAYFLY_CRASH, "thread"}).err,
+              ContainsRegex("#0 .*parse.int volatile., int. at crash.cpp:.*\n  #1 .*in_thread"));
+}
+
+TEST_F(HostProgramTest, OnlyACrashOfItsOwnIsTold) {
+  EXPECT_THAT(run({MAYFLY_CRASH, "none"}).err, IsEmpty());
+  const ExecResult child = run({MAYFLY_CRASH, "child"});
+  EXPECT_EQ(child.exit_code, 0);
+  EXPECT_THAT(child.err, IsEmpty());
+  const ExecResult handled = run({MAYFLY_CRASH, "handled"});
+  EXPECT_EQ(handled.exit_code, 7);
+  EXPECT_THAT(handled.err, IsEmpty());
+  for (const std::vector<std::string>& mute :
+       {std::vector<std::string>{MAYFLY_CRASH, "closed"}, std::vector<std::string>{MAYFLY_STATIC_CRASH, "null"}}) {
+    const ExecResult result = run(mute);
+    EXPECT_EQ(result.exit_code, 128 + SIGSEGV);
+    EXPECT_THAT(result.err, IsEmpty());
+  }
+}
+
+/// Where gdb's reports go.
+class LookedAtHostProgram : public HostProgramTest {
+ protected:
+  void SetUp() override {
+    HostProgramTest::SetUp();
+    test::require_program("gdb");
+    set_body_debugging({.artifacts = artifacts_, .artifacts_later = "/later"});
+  }
+  void TearDown() override { set_body_debugging({}); }
+  [[nodiscard]] std::string report(int number = 1) const {
+    return read_file_if_exists(artifacts_ / fmt::format("crash-{}.gdb.txt", number)).value_or("");
+  }
+  std::filesystem::path artifacts_ = directory_.path() / "artifacts";
+};
+
+TEST_F(LookedAtHostProgram, HasItsVariablesSaved) {
+  const ExecResult result = run({MAYFLY_CRASH, "null"}, {.user = "65534", .timeout = Milliseconds(60'000)});
+  EXPECT_EQ(result.exit_code, 128 + SIGSEGV);
+  EXPECT_THAT(result.err, HasSubstr("\nall threads with their variables: /later/crash-1.gdb.txt\n"));
+  EXPECT_THAT(report(), AllOf(HasSubstr("crash_value=4711"), HasSubstr("argc=2"), HasSubstr("Thread 1 "),
+                              Not(HasSubstr("wait_after_crash"))));
+  EXPECT_THAT(run({MAYFLY_CRASH, "thread"}).err, HasSubstr("/later/crash-2.gdb.txt"));
+  EXPECT_THAT(report(2), AllOf(HasSubstr("crash_value=4712"), HasSubstr("Thread 2 ")));
+}
+
+TEST_F(LookedAtHostProgram, IsSeenWhereItHangs) {
+  const ExecResult result = run({MAYFLY_CRASH, "hang"}, {.timeout = Milliseconds(1'000)});
+  EXPECT_TRUE(result.timed_out);
+  EXPECT_THAT(result.err, HasSubstr("/later/crash-1.gdb.txt"));
+  EXPECT_THAT(report(), AllOf(HasSubstr("pause"), ContainsRegex("main .*crash.cpp")));
+}
+
+TEST_F(LookedAtHostProgram, NeverWaitsForNobody) {
+  EXPECT_EQ(run({MAYFLY_CRASH, "closed"}, {.timeout = Milliseconds(20'000)}).exit_code, 128 + SIGSEGV);
+  EXPECT_EQ(run({MAYFLY_CRASH, "child"}, {.timeout = Milliseconds(20'000)}).exit_code, 0);
+  EXPECT_EQ(run({MAYFLY_STATIC_CRASH, "null"}, {.timeout = Milliseconds(20'000)}).exit_code, 128 + SIGSEGV);
+  EXPECT_FALSE(std::filesystem::exists(artifacts_));
+}
+
+TEST_F(LookedAtHostProgram, LeavesACoreFileWhereItIsWanted) {
+  set_body_debugging({.artifacts = artifacts_, .artifacts_later = artifacts_, .cores = true});
+  EXPECT_THAT(run({MAYFLY_CRASH, "null"}).err, HasSubstr("\ncore file: " + (artifacts_ / "crash-1.core").string()));
+}
+
+TEST_F(LookedAtHostProgram, FromTheCommandLine) {
+  const ProcessResult result =
+      mayfly({"run", "--host-program", "--artifacts", artifacts_, profile(), "--", MAYFLY_CRASH, "null"});
+  EXPECT_EQ(result.exit_code, 128 + SIGSEGV);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("mayfly: 'crash' was killed by SIGSEGV"),
+                                HasSubstr("with their variables: " + (artifacts_ / "crash-1.gdb.txt").string())));
+  EXPECT_THAT(report(), HasSubstr("crash_value=4711"));
+}
+
+TEST_F(LookedAtHostProgram, ATestThatCrashesLeavesItsReport) {
+  const std::filesystem::path root = directory_.path() / "root";
+  std::filesystem::create_directories(root / "plain_test.Crashes" / "old");
+  for (int time = 0; time < 2; ++time) {
+    const ProcessResult result =
+        run_process({MAYFLY_COMMAND, "test", profile(), MAYFLY_PLAIN_TEST, "--filter", "Crashes.*"},
+                    {.env = {{"MAYFLY_ARTIFACTS_DIR", root.string()}}, .timeout = Milliseconds(120'000)});
+    EXPECT_EQ(result.exit_code, 1);
+    const std::filesystem::path file = root / "plain_test.Crashes" / "plain_test-1.gdb.txt";
+    EXPECT_THAT(result.out, AllOf(HasSubstr("mayfly: 'plain_test' was killed by SIGSEGV"), HasSubstr(file.string())));
+    EXPECT_THAT(read_file(file), HasSubstr("Crashes_Here_Test::TestBody"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(root / "plain_test.Crashes" / "old"));
 }
 
 TEST_F(HostProgramTest, TestRunsEachSuiteInAContainer) {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "mayfly/exec/accounts.h"
+#include "mayfly/exec/crash_reports.h"
 #include "mayfly/exec/gdb.h"
 #include "mayfly/exec/host_program.h"
 #include "mayfly/exec/proc_text.h"
@@ -173,6 +174,17 @@ TEST(LibraryDirectories, MissingLibrariesAreNamed) {
   } catch (const Error& error) {
     EXPECT_EQ(error.message(), "libraries that the host doesn't have: liba.so, libb.so");
   }
+}
+
+TEST(Mappings, AreFoundByTheLastPartOfTheirPath) {
+  constexpr std::string_view kMaps =
+      "7f01a000-7f01b000 r--p 00000000 08:01 17  /my_client_test\n"
+      "7f02a000-7f02b000 r--p 00000000 08:01 17  /client_test\n"
+      "7f02b000-7f02c000 r-xp 00001000 08:01 17  /client_test\n"
+      "7f03a000-7f03b000 rw-p 00000000 00:00 0 \n";
+  EXPECT_EQ(mapped_at(kMaps, "client_test"), 0x7f02a000U);
+  EXPECT_EQ(mapped_at(kMaps, "client"), 0U);
+  EXPECT_EQ(mapped_at("", "client_test"), 0U);
 }
 
 TEST(GdbReport, LosesTheFramesThatAreNobodysBusiness) {

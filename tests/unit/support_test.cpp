@@ -6,11 +6,13 @@
 
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/error.h"
+#include "mayfly/support/flags.h"
 #include "mayfly/support/lines.h"
 #include "mayfly/support/log.h"
 #include "mayfly/support/paths.h"
 #include "mayfly/support/pattern.h"
 #include "mayfly/support/sha256.h"
+#include "mayfly/support/signal_text.h"
 #include "mayfly/support/unique_fd.h"
 #include "mayfly/support/units.h"
 #include "mayfly/support/utf8.h"
@@ -321,6 +323,21 @@ TEST(Lines, OfATextAreThoseBetweenItsLineBreaks) {
   EXPECT_THAT(lines_of(""), testing::IsEmpty());
   EXPECT_THAT(lines_of("one"), testing::ElementsAre("one"));
   EXPECT_THAT(lines_of("one\n\nthree\n"), testing::ElementsAre("one", "", "three"));
+}
+
+TEST(Flags, AreFalseByZeroAndF) {
+  EXPECT_TRUE(truth_of("1"));
+  EXPECT_TRUE(truth_of("yes"));
+  EXPECT_FALSE(truth_of("0"));
+  EXPECT_FALSE(truth_of("false"));
+  EXPECT_FALSE(truth_of("F"));
+  EXPECT_TRUE(environment_flag("MAYFLY_NO_SUCH_FLAG", true));
+  EXPECT_FALSE(environment_flag("MAYFLY_NO_SUCH_FLAG", false));
+}
+
+TEST(Signals, HaveNames) {
+  EXPECT_EQ(signal_text(SIGSEGV), "SIGSEGV (Segmentation fault)");
+  EXPECT_EQ(signal_text(1'000), "signal 1000");
 }
 
 }  // namespace

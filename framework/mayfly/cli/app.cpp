@@ -193,6 +193,9 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
       ->type_name("TIME");
   run->add_flag("--host-program", line.run.host_program,
                 "COMMAND is a program of this host, run with the host's loader and libraries");
+  run->add_option("--artifacts", line.run.artifacts,
+                  "of a program of this host that crashes or is killed, save what gdb tells there")
+      ->type_name("DIR");
   run->add_option("--copy-out", line.copy_out, "file or directory that is copied out of the container after")
       ->type_name("CONTAINER=HOST")
       ->expected(1)

@@ -5,6 +5,8 @@
 #include "mayfly/cli/guarded_session.h"
 #include "mayfly/cli/load_profiles.h"
 #include "mayfly/cli/usage_error.h"
+#include "mayfly/exec/body_debugging.h"
+#include "mayfly/support/flags.h"
 
 namespace mayfly {
 namespace {
@@ -33,7 +35,16 @@ void copy_results(const Container& container,
   }
 }
 
+/// As the fixtures do, and by the same variables.
+void save_crashes(const std::filesystem::path& artifacts) {
+  if (artifacts.empty() || !environment_flag("MAYFLY_GDB", true)) return;
+  const std::filesystem::path directory = std::filesystem::absolute(artifacts);
+  set_body_debugging(
+      {.artifacts = directory, .artifacts_later = directory, .cores = environment_flag("MAYFLY_CORES", false)});
+}
+
 int run_attached_in(const RunArguments& arguments, const ExecOptions& options) {
+  save_crashes(arguments.artifacts);
   const Profile profile = load_named_profile(arguments.profile);
   if (arguments.provision) require_secrets({profile}, {.steps = {ScenarioStep::converge}});
   SessionGuard guard;

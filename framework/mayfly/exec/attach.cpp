@@ -12,8 +12,8 @@
 #include "mayfly/exec/command.h"
 #include "mayfly/exec/command_plan.h"
 #include "mayfly/exec/coverage_files.h"
+#include "mayfly/exec/crash_reports.h"
 #include "mayfly/exec/exec_cgroup.h"
-#include "mayfly/exec/sanitizer_reports.h"
 #include "mayfly/exec/target_state.h"
 #include "mayfly/exec/terminal.h"
 #include "mayfly/support/deadline.h"
@@ -107,8 +107,8 @@ enum class Ending { exited, deadline, interrupted };
 
 class Attachment {
  public:
-  Attachment(const CaughtSignals& signals, const Deadline& deadline, const Pseudoterminal* terminal)
-      : signals_(signals), deadline_(deadline), terminal_(terminal) {
+  Attachment(const SpawnPlan& plan, const CaughtSignals& signals, Deadline& deadline, const Pseudoterminal* terminal)
+      : plan_(plan), signals_(signals), deadline_(deadline), terminal_(terminal) {
     if (terminal_ != nullptr) {
       relay_.emplace(terminal_->master.get());
     }
@@ -122,7 +122,8 @@ class Attachment {
       pollfd events[] = {{process.pidfd(), POLLIN, 0},
                          {signals_.fd(), POLLIN, 0},
                          relay_ ? relay_->keys() : kNone,
-                         relay_ ? relay_->screen() : kNone};
+                         relay_ ? relay_->screen() : kNone,
+                         plan_.crash ? pollfd{plan_.crash->waits().get(), POLLIN, 0} : kNone};
       const int timeout = relay_ ? std::min(kWindowPollMs, deadline_.poll_timeout()) : deadline_.poll_timeout();
       if (::poll(events, std::size(events), timeout) < 0 && errno != EINTR) {
         throw SystemError("wait for a command in a container");
@@ -131,6 +132,7 @@ class Attachment {
         copy_window_size(STDIN_FILENO, terminal_->master.get());
         relay(events[2].revents, events[3].revents);
       }
+      if (events[4].revents != 0) look_at_dying(plan_, process, deadline_);
       if (events[0].revents != 0) {
         while (relay_ && relay_->show_output()) {
         }
@@ -161,8 +163,9 @@ class Attachment {
     }
   }
 
+  const SpawnPlan& plan_;
   const CaughtSignals& signals_;
-  const Deadline& deadline_;
+  Deadline& deadline_;
   const Pseudoterminal* terminal_;
   std::optional<TerminalRelay> relay_{};
   int signal_ = 0;
@@ -171,7 +174,7 @@ class Attachment {
 /// What a program of the host has written for others to read.
 void take_files(const SpawnPlan& plan) {
   if (plan.coverage) plan.coverage->collect();
-  if (plan.reports) write_all(STDERR_FILENO, plan.reports->take(), "standard error");
+  write_all(STDERR_FILENO, reports_of(plan), "standard error");
 }
 
 int attach(const Target& target, const SpawnPlan& plan, const ExecOptions& options, const Pseudoterminal* terminal) {
@@ -187,10 +190,10 @@ int attach(const Target& target, const SpawnPlan& plan, const ExecOptions& optio
     return failure.exit_code;
   }
   try {
-    const Deadline deadline = options.timeout ? Deadline::after(*options.timeout) : Deadline::never();
+    Deadline deadline = options.timeout ? Deadline::after(*options.timeout) : Deadline::never();
     const std::optional<RawMode> raw =
         terminal == nullptr ? std::nullopt : std::optional<RawMode>(std::in_place, STDIN_FILENO);
-    Attachment attachment(signals, deadline, terminal);
+    Attachment attachment(plan, signals, deadline, terminal);
     const Ending ending = attachment.wait(process);
     if (ending == Ending::exited) {
       const int code = process.wait();
@@ -201,6 +204,7 @@ int attach(const Target& target, const SpawnPlan& plan, const ExecOptions& optio
       }
       return code;
     }
+    if (plan.crash && ending == Ending::deadline) plan.crash->look_late(process.pid());
     cgroup.kill(process);
     take_files(plan);
     return ending == Ending::deadline ? kTimedOut : kSignalBase + attachment.signal();

@@ -31,6 +31,7 @@
 #include "mayfly/exec/target_state.h"
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/log.h"
+#include "mayfly/support/signal_text.h"
 
 namespace mayfly {
 namespace {
@@ -431,11 +432,6 @@ BodyEnd BodyRun::in_shared_memory() {
   const siginfo_t info = process.wait_info();
   pump_.drain();
   return finish(child_.entry, info, timed_out, nullptr);
-}
-
-std::string signal_text(int number) {
-  const char* name = ::sigabbrev_np(number);
-  return name == nullptr ? fmt::format("signal {}", number) : fmt::format("SIG{} ({})", name, ::sigdescr_np(number));
 }
 
 }  // namespace

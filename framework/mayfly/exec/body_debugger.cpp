@@ -18,7 +18,6 @@
 #include "mayfly/exec/debug_wait.h"
 #include "mayfly/exec/gdb.h"
 #include "mayfly/support/log.h"
-#include "mayfly/support/subprocess.h"
 
 namespace mayfly {
 namespace {
@@ -53,11 +52,6 @@ bool runs_this_program(pid_t pid) {
          theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }
 
-bool gdb_is_here() {
-  static const bool is_here = find_program("gdb").has_value();
-  return is_here;
-}
-
 }  // namespace
 
 void set_body_debugging(BodyDebugging debugging) {
@@ -71,7 +65,7 @@ BodyDebugging body_debugging() {
 }
 
 BodyDebugger::BodyDebugger(const Target& target, OutputPump& pump) : target_(target), pump_(pump) {
-  if (!settings_.stop && !saves_report()) return;
+  if (!settings_.stop && !saves_gdb_report(settings_)) return;
   // Above what the body has as stdio.
   go_on_.reset(::fcntl(make_eventfd().get(), F_DUPFD_CLOEXEC, 3));
   if (!go_on_) {
@@ -86,9 +80,6 @@ void BodyDebugger::watch(const int* pid, bool shares_memory, int end, Deadline* 
   end_ = end;
   deadline_ = deadline;
 }
-
-/// Not for a person who is going to look with a gdb of her own.
-bool BodyDebugger::saves_report() const { return !settings_.stop && !settings_.artifacts.empty() && gdb_is_here(); }
 
 bool BodyDebugger::alive() const { return pid_ != nullptr && *pid_ > 0 && !is_ready(end_); }
 
@@ -144,17 +135,11 @@ void BodyDebugger::last_look() noexcept {
 }
 
 void BodyDebugger::save_report() {
-  namespace fs = std::filesystem;
-  if (seen_ || !saves_report() || is_traced(*pid_) || !runs_this_program(*pid_)) {
+  if (seen_ || !saves_gdb_report(settings_) || is_traced(*pid_) || !runs_this_program(*pid_)) {
     return;
   }
   seen_ = true;
-  int number = 1;
-  while (fs::exists(settings_.artifacts / fmt::format("body-{}.gdb.txt", number))) ++number;
-  const GdbReport report = save_gdb_report(*pid_, settings_.artifacts, fmt::format("body-{}", number), settings_.cores);
-  const auto later = [&](const fs::path& file) { return (settings_.artifacts_later / file.filename()).string(); };
-  saved_ = fmt::format("all threads with their variables: {}", later(report.threads));
-  if (!report.core.empty()) saved_ += fmt::format("\ncore file: {}", later(report.core));
+  saved_ = save_gdb_report(settings_, gdb_command(*pid_), "body");
 }
 
 void BodyDebugger::stopped(std::string_view why) {

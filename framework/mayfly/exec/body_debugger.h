@@ -38,7 +38,6 @@ class BodyDebugger {
   [[nodiscard]] std::string take_saved() { return std::move(saved_); }
 
  private:
-  [[nodiscard]] bool saves_report() const;
   [[nodiscard]] bool alive() const;
   void let_go_on() const noexcept;
   void crashed(std::string_view bytes);

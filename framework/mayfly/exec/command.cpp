@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "mayfly/exec/again.h"
 #include "mayfly/exec/command_plan.h"
 #include "mayfly/exec/coverage_files.h"
+#include "mayfly/exec/crash_reports.h"
 #include "mayfly/exec/exec_cgroup.h"
 #include "mayfly/exec/output_pump.h"
 #include "mayfly/exec/private_tree.h"
@@ -38,8 +40,12 @@ void run_plan(const Target& target, SpawnPlan& plan, const ExecOptions& options,
   }
   pump.started();
   try {
-    const Deadline deadline = options.timeout ? Deadline::after(*options.timeout) : Deadline::never();
+    Deadline deadline = options.timeout ? Deadline::after(*options.timeout) : Deadline::never();
+    if (plan.crash && plan.crash->waits()) {
+      pump.also_read(duplicate(plan.crash->waits()), [&](std::string_view) { look_at_dying(plan, process, deadline); });
+    }
     if (!pump.pump_until_exit(process, deadline)) {
+      if (plan.crash) plan.crash->look_late(process.pid());
       result.timed_out = true;
       result.exit_code = kKilled;
       cgroup.kill(process);
@@ -55,7 +61,7 @@ void run_plan(const Target& target, SpawnPlan& plan, const ExecOptions& options,
   if (plan.coverage) plan.coverage->collect();
   result.out = pump.take_out();
   result.err = pump.take_err();
-  if (const std::string report = plan.reports ? plan.reports->take() : ""; !report.empty()) {
+  if (const std::string report = reports_of(plan); !report.empty()) {
     result.err += report;
     if (options.on_output) options.on_output(true, report);
   }

@@ -8,6 +8,7 @@
 
 #include "mayfly/exec/again.h"
 #include "mayfly/exec/coverage_files.h"
+#include "mayfly/exec/crash_reports.h"
 #include "mayfly/exec/files.h"
 #include "mayfly/exec/host_program.h"
 #include "mayfly/exec/sanitizer_reports.h"
@@ -86,6 +87,8 @@ SpawnPlan plan_command(const Target& target, const std::vector<std::string>& arg
     if (plan.reports) {
       program->kept.push_back(duplicate(plan.reports->tree()));
       SanitizerReports::add_to(plan.environment, path_of(program->kept.back()));
+    } else {  // a sanitizer tells more, and wants to be loaded first
+      plan.crash = CrashReports::of_program(*program);
     }
     plan.host_program = program;
   } else {
@@ -126,6 +129,16 @@ ExecFailure explain_exec_failure(const Target& target, const SpawnPlan& plan, in
     }
   }
   return {kNotFound, fmt::format("mayfly: '{}' not found in the container's PATH ({})\n", program, path)};
+}
+
+std::string reports_of(const SpawnPlan& plan) {
+  return (plan.reports ? plan.reports->take() : std::string()) + (plan.crash ? plan.crash->take() : std::string());
+}
+
+void look_at_dying(const SpawnPlan& plan, const ContainerProcess& process, Deadline& deadline) {
+  const Milliseconds left = deadline.left();
+  plan.crash->look(process.pid());
+  deadline = Deadline::after(left);
 }
 
 }  // namespace mayfly

@@ -5,6 +5,7 @@
 
 #include "mayfly/exec/command.h"
 #include "mayfly/exec/spawn.h"
+#include "mayfly/support/deadline.h"
 
 namespace mayfly {
 
@@ -20,5 +21,11 @@ struct ExecFailure {
   std::string line;  ///< "mayfly: 'foo' not found in PATH (/usr/bin:/bin)"
 };
 [[nodiscard]] ExecFailure explain_exec_failure(const Target& target, const SpawnPlan& plan, int exec_error);
+
+/// Once a program of the host has ended: what it and its sanitizer tell of that, beside its output. Takes it.
+[[nodiscard]] std::string reports_of(const SpawnPlan& plan);
+
+/// gdb looks at a program of the host that dies and waits for it; meanwhile its deadline doesn't run.
+void look_at_dying(const SpawnPlan& plan, const ContainerProcess& process, Deadline& deadline);
 
 }  // namespace mayfly

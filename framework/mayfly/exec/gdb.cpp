@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -82,33 +83,49 @@ std::vector<std::string> gdb_command(pid_t pid) {
   return {"gdb", "-iex", "set sysroot /", "-p", std::to_string(pid), program()};
 }
 
-GdbReport save_gdb_report(pid_t pid, const fs::path& directory, const std::string& name, bool core) {
-  std::vector<std::string> argv = gdb_command(pid);
-  const fs::path core_path = directory / (name + ".core");
+bool gdb_is_installed() {
+  static const bool is_here = find_program("gdb").has_value();
+  return is_here;
+}
+
+/// Not for a person who is going to look with a gdb of her own.
+bool saves_gdb_report(const BodyDebugging& settings) {
+  return !settings.stop && !settings.artifacts.empty() && gdb_is_installed();
+}
+
+std::string save_gdb_report(const BodyDebugging& settings, std::vector<std::string> command, const std::string& name) {
+  const auto file = [&](int number, const char* ending) {
+    return settings.artifacts / fmt::format("{}-{}.{}", name, number, ending);
+  };
+  int number = 1;
+  while (fs::exists(file(number, "gdb.txt"))) ++number;
+  const fs::path threads = file(number, "gdb.txt");
+  fs::path core = file(number, "core");
   // A stack that has overflowed has hundred thousands of frames.
   for (const char* more : {"-nx", "-batch", "-ex", "set width 0", "-ex", "thread apply all backtrace -full 100"}) {
-    argv.emplace_back(more);
+    command.emplace_back(more);
   }
-  fs::create_directories(directory);
-  if (core) {
+  fs::create_directories(settings.artifacts);
+  if (settings.cores) {
     // It holds all that the process knows: nobody else may read it even while it is written.
-    fs::remove(core_path);
-    write_file(core_path, "", S_IRUSR | S_IWUSR);
-    argv.insert(argv.end(), {"-ex", fmt::format("generate-core-file {}", core_path.string())});
+    fs::remove(core);
+    write_file(core, "", S_IRUSR | S_IWUSR);
+    command.insert(command.end(), {"-ex", fmt::format("generate-core-file {}", core.string())});
   }
   // No debuginfod(8): a crash is no time for downloads.
-  const ProcessResult result = run_process(argv, {.env = {{"DEBUGINFOD_URLS", ""}}, .timeout = kGdbTime});
+  const ProcessResult result = run_process(command, {.env = {{"DEBUGINFOD_URLS", ""}}, .timeout = kGdbTime});
   if (result.out.find("#0 ") == std::string::npos) {
-    throw Error(fmt::format("gdb tells nothing of process {}: {}", pid, tail(result.err)));
+    throw Error(fmt::format("gdb tells nothing: {}", tail(result.err)));
   }
-  GdbReport report{.threads = directory / (name + ".gdb.txt")};
-  write_file(report.threads, without_own_frames(result.out));
-  if (core && fs::file_size(core_path) > 0) {
-    report.core = compress(core_path);
-  } else if (core) {
-    fs::remove(core_path);
+  write_file(threads, without_own_frames(result.out));
+  const auto later = [&](const fs::path& path) { return (settings.artifacts_later / path.filename()).string(); };
+  std::string saved = fmt::format("all threads with their variables: {}", later(threads));
+  if (settings.cores && fs::file_size(core) > 0) {
+    saved += fmt::format("\ncore file: {}", later(compress(core)));
+  } else if (settings.cores) {
+    fs::remove(core);
   }
-  return report;
+  return saved;
 }
 
 }  // namespace mayfly

@@ -2,11 +2,11 @@
 
 #include <sys/types.h>
 
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "mayfly/exec/body_debugging.h"
 #include "mayfly/support/units.h"
 
 namespace mayfly {
@@ -24,17 +24,18 @@ inline constexpr Milliseconds kGdbTime{30'000};
 /// handler that waits for gdb. Of that thread the frames begin after `<signal handler called>`.
 [[nodiscard]] std::string without_own_frames(std::string_view report);
 
-/// What save_gdb_report() has made.
-struct GdbReport {
-  std::filesystem::path threads{};  ///< text: each thread's frames with their variables
-  std::filesystem::path core{};     ///< core file, compressed where zstd(1) is; empty: none
-};
+[[nodiscard]] bool gdb_is_installed();
 
-/// Attaches gdb to a process, notes what it tells of each thread, and lets the process go on.
-/// @param name the files become `directory/name.gdb.txt` and `directory/name.core` or `name.core.zst`; the directory is
-///   made
-/// @param core whether there is to be one
+/// Whether a process that dies or hangs is to be looked at by gdb.
+[[nodiscard]] bool saves_gdb_report(const BodyDebugging& settings);
+
+/// Attaches gdb to a process, saves what it tells of each thread, with a core file where `settings` want one, and lets
+/// the process go on. The files are `<name>-<number>.gdb.txt`, `<name>-<number>.core` or `.core.zst`, in
+/// `settings.artifacts`, which is made.
+/// @param command as gdb_command()
+/// @return a line for each file: "all threads with their variables: <file>", "core file: <file>", as
+///   `settings.artifacts_later` has them
 /// @throws Error when gdb can't attach, TimeoutError after kGdbTime
-GdbReport save_gdb_report(pid_t pid, const std::filesystem::path& directory, const std::string& name, bool core);
+std::string save_gdb_report(const BodyDebugging& settings, std::vector<std::string> command, const std::string& name);
 
 }  // namespace mayfly

@@ -137,6 +137,7 @@ HostProgram open_host_program(const Target& target, const std::vector<std::strin
       paths.push_back(path_of(program.kept.back()));
       program.shown_as.emplace(paths.back(), directory);
     }
+    program.loader = interpreter;
     program.executable = above_stdio(open_file(interpreter, O_RDONLY));
     program.shown_as.emplace(std::filesystem::canonical(interpreter), file);
     before = {interpreter, "--inhibit-cache", "--library-path", fmt::format("{}", fmt::join(paths, ":")), "--argv0"};
@@ -152,6 +153,7 @@ HostProgram open_host_program(const Target& target, const std::vector<std::strin
     program.kept.push_back(std::move(executable));
     std::move(again.kept.begin(), again.kept.end(), std::back_inserter(program.kept));
   }
+  program.argv0 = argv0;
   program.argv = before;
   program.argv.push_back(argv0);
   if (interpreter.empty()) {

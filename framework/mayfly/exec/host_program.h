@@ -23,6 +23,8 @@ struct HostProgram {
   UniqueFd executable;                         ///< what is executed: the loader, or a static program itself
   std::vector<UniqueFd> kept{};                ///< what the program needs open, under these numbers, all above stdio
   std::vector<std::string> argv;               ///< of the executable
+  std::filesystem::path loader{};              ///< its file on the host; empty: a static program
+  std::string argv0{};                         ///< the program's own
   std::vector<std::filesystem::path> files{};  ///< the program's own, and its libraries'
   /// Where on the host is what the program itself finds under other names: libraries' directories, and its own file.
   std::map<std::string, std::filesystem::path> shown_as{};

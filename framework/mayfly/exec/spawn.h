@@ -13,6 +13,7 @@
 namespace mayfly {
 
 class CoverageFiles;
+class CrashReports;
 struct HostProgram;
 class SanitizerReports;
 
@@ -27,6 +28,7 @@ struct SpawnPlan {
   std::shared_ptr<const HostProgram> host_program{};
   std::shared_ptr<CoverageFiles> coverage{};  ///< where such a program counts what it executes; null: it doesn't
   std::shared_ptr<const SanitizerReports> reports{};  ///< where its sanitizer writes; null: it has none
+  std::shared_ptr<CrashReports> crash{};              ///< where it tells how it died; null: nowhere
   Account account{.name = "root", .groups = {0}};
   std::string cwd = "/";
   std::string fallback_cwd{};  ///< when `cwd` can't be entered; empty: that is an error

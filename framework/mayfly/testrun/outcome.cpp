@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <set>
 
 #include "mayfly/support/error.h"
+#include "mayfly/support/signal_text.h"
 #include "mayfly/testrun/framework.h"
 
 namespace mayfly {
@@ -27,10 +27,7 @@ bool counts_as_failure(const JunitCase& test) {
 std::string describe(const ProcessEnd& end) {
   if (end.timed_out) return fmt::format("still ran after {} and was killed", to_string(*end.timed_out));
   if (end.signal == 0) return fmt::format("exited with {}", end.exit_code);
-  const char* name = ::sigabbrev_np(end.signal);
-  const char* text = ::sigdescr_np(end.signal);
-  return name == nullptr ? fmt::format("killed by signal {}", end.signal)
-                         : fmt::format("killed by SIG{} ({})", name, text == nullptr ? "" : text);
+  return fmt::format("killed by {}", signal_text(end.signal));
 }
 
 std::string describe(const TestProgress& progress) {

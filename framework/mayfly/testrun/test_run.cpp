@@ -149,6 +149,9 @@ TestRun::Command TestRun::command_of(const TestProcess& process, const fs::path&
       for (const auto& [name, value] : shard_of(process))
         argv.insert(argv.end(), {"--env", fmt::format("{}={}", name, value)});
     }
+    if (!result.empty() && !options_.artifacts_root.empty()) {
+      argv.insert(argv.end(), {"--artifacts", artifacts_of(process).string()});
+    }
     if (!result.empty() && process.framework != TestFramework::plain) {
       argv.insert(argv.end(), {"--copy-out", fmt::format("{}={}", kResultInside, result.string())});
     }
@@ -170,6 +173,10 @@ TestRun::Command TestRun::command_of(const TestProcess& process, const fs::path&
 std::string TestRun::name_of(const TestProcess& process) const {
   const std::string& program = programs_[process.program].name;
   return process.name.empty() ? program : fmt::format("{}.{}", program, process.name);
+}
+
+fs::path TestRun::artifacts_of(const TestProcess& process) const {
+  return artifact_directory(options_.artifacts_root, name_of(process));
 }
 
 std::string FinishedProcess::title() const {
@@ -198,6 +205,8 @@ void TestRun::start(std::size_t id) {
                                           ? options_.artifacts_root.string()
                                           : artifact_directory(options_.artifacts_root, name).string();
   }
+  // What is there is of an earlier run.
+  if (options_.inside && !options_.artifacts_root.empty()) remove_tree(artifacts_of(process));
   auto watched = std::make_unique<Watched>(process.framework);
   if (!running_.start(id, how)) {
     stopped_ = true;

@@ -86,6 +86,7 @@ class TestRun {
 
   /// "web_test.Web"
   [[nodiscard]] std::string name_of(const TestProcess& process) const;
+  [[nodiscard]] std::filesystem::path artifacts_of(const TestProcess& process) const;
 
   /// Names of programs that are taken for plain ones since none of the known frameworks is in them.
   [[nodiscard]] const std::vector<std::string>& taken_for_plain() const noexcept { return taken_for_plain_; }

@@ -1,0 +1,158 @@
+// libmayfly-crash.so: what a program of the host is loaded with in a container, to tell where it is when it dies by a
+// signal. It needs libc alone, and nothing of the container but /proc, since the program was found by that, too.
+//
+// The program's own handlers, and a sanitizer's, come first: only signals that would kill it are handled. Children that
+// it forks die untold.
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+#include "mayfly/exec/crash_tree.h"
+#include "mayfly/exec/deadly_signals.h"
+
+namespace mayfly {
+namespace {
+
+constexpr int kMostFrames = 64;
+
+alignas(16) char handlers_stack[kHandlersStack];
+pid_t process = -1;
+int tree = -1;
+int told = -1;
+int go_on = -1;
+std::atomic_flag told_already;
+
+/// A file's text, without a call that a signal handler mustn't make.
+class Report {
+ public:
+  explicit Report(int fd) : fd_(fd) {}
+
+  void add(const char* text) {
+    for (; *text != '\0'; ++text) add(*text);
+  }
+  void add_number(std::uintptr_t number, unsigned base) {
+    char digits[24];
+    char* at = digits + sizeof digits;
+    *--at = '\0';
+    do {
+      *--at = "0123456789abcdef"[number % base];
+    } while ((number /= base) != 0);
+    add(at);
+  }
+  void write() {
+    static_cast<void>(!::write(fd_, text_, size_));
+    size_ = 0;
+  }
+
+ private:
+  void add(char c) {
+    if (size_ == sizeof text_) write();
+    text_[size_++] = c;
+  }
+  int fd_;
+  char text_[1024];
+  std::size_t size_ = 0;
+};
+
+void add_frame(Report& report, std::uintptr_t address) {
+  Dl_info info{};
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the address of an instruction
+  if (::dladdr(reinterpret_cast<void*>(address), &info) != 0 && info.dli_fname != nullptr) {
+    report.add(info.dli_fname);
+    address = address_in_file(address, info.dli_fbase);
+  }
+  report.add("+0x");
+  report.add_number(address, 16);
+  report.add("\n");
+}
+
+void write_report(int signal, const void* context) {
+  const int fd = ::openat(tree, crash_tree::kReport, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (fd < 0) return;
+  Report report(fd);
+  report.add_number(static_cast<std::uintptr_t>(signal), 10);
+  report.add("\n");
+  void* frames[kMostFrames];
+  const int count = ::backtrace(frames, kMostFrames);
+  const std::uintptr_t instruction = interrupted_instruction(context);
+  // The handler's own frames are above it. Of a return address, the call is before it.
+  int at = 0;
+  while (at < count && reinterpret_cast<std::uintptr_t>(frames[at]) != instruction) ++at;
+  if (instruction != 0) add_frame(report, instruction);
+  for (at = at == count ? 0 : at + 1; at < count; ++at) {
+    add_frame(report, reinterpret_cast<std::uintptr_t>(frames[at]) - 1);
+  }
+  report.write();
+  ::close(fd);
+}
+
+}  // namespace
+
+/// While gdb looks, which knows this name, and leaves it and what it calls out of what it tells.
+// NOLINTNEXTLINE(misc-use-internal-linkage): a name that is kept by strip(1)
+__attribute__((noinline, visibility("default"))) void wait_after_crash() noexcept {
+  if (told < 0) return;
+  const char word = '\n';
+  if (::write(told, &word, 1) != 1) return;
+  pollfd event{.fd = go_on, .events = POLLIN, .revents = 0};
+  while (::poll(&event, 1, crash_tree::kLongestWaitMs) < 0 && errno == EINTR) {
+  }
+}
+
+namespace {
+
+void tell(int signal, siginfo_t*, void* context) {
+  if (::getpid() == process) {
+    // Another thread that dies, too, mustn't end the process while this one tells.
+    while (told_already.test_and_set()) ::pause();
+    write_report(signal, context);
+    wait_after_crash();
+  }
+  // SA_RESETHAND has put the default action back.
+  ::raise(signal);
+}
+
+/// Its number is in the path that the program was given for this library: "/proc/self/fd/9/libmayfly-crash.so".
+int tree_of_library() {
+  Dl_info info{};
+  constexpr char kPrefix[] = "/proc/self/fd/";
+  constexpr std::size_t kLength = sizeof kPrefix - 1;
+  if (::dladdr(handlers_stack, &info) == 0 || info.dli_fname == nullptr ||
+      std::strncmp(info.dli_fname, kPrefix, kLength) != 0) {
+    return -1;
+  }
+  return std::atoi(info.dli_fname + kLength);  // NOLINT(cert-err34-c): a number of Mayfly's own
+}
+
+void read_how_to_wait() {
+  const int fd = ::openat(tree, crash_tree::kWait, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  char text[32]{};
+  if (::read(fd, text, sizeof text - 1) > 0) {
+    char* second = nullptr;
+    told = static_cast<int>(std::strtol(text, &second, 10));
+    go_on = static_cast<int>(std::strtol(second, nullptr, 10));
+  }
+  ::close(fd);
+}
+
+__attribute__((constructor)) void begin() {
+  tree = tree_of_library();
+  if (tree < 0) return;
+  process = ::getpid();
+  read_how_to_wait();
+  void* frame = nullptr;
+  static_cast<void>(::backtrace(&frame, 1));  // loads what a signal handler can't
+  handle_deadly_signals(tell, handlers_stack);
+}
+
+}  // namespace
+}  // namespace mayfly
