@@ -138,8 +138,9 @@ TEST_F(HostProgramTest, ACrashTellsWhereItWas) {
                                         "  #0 .*parse.int volatile., int. at crash.cpp:[0-9]+ .crash.0x[0-9a-f]+.\n"
                                         "  #1 main at crash.cpp:[0-9]+ .crash.0x[0-9a-f]+.\n"));
   }
-  EXPECT_THAT(run({MAYFLY_CRASH, "abort"}).err,
-              AllOf(HasSubstr("SIGABRT"), ContainsRegex("  #[0-9]+ [_A-Za-z]*abort .*libc"), HasSubstr(" main at crash.cpp:")));
+  EXPECT_THAT(
+      run({MAYFLY_CRASH, "abort"}).err,
+      AllOf(HasSubstr("SIGABRT"), ContainsRegex("  #[0-9]+ [_A-Za-z]*abort .*libc"), HasSubstr(" main at crash.cpp:")));
   EXPECT_THAT(run({MAYFLY_CRASH, "overflow"}).err, ContainsRegex("SIGSEGV.*\n  #0 .*overflow.int. at crash.cpp:"));
   EXPECT_THAT(run({MAYFLY_CRASH, "thread"}).err,
               ContainsRegex("#0 .*parse.int volatile., int. at crash.cpp:.*\n  #1 .*in_thread"));
