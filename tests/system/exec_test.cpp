@@ -381,5 +381,24 @@ TEST(RunDuringTheContainersEnd, SaysSo) {
   EXPECT_THAT(result.err, HasSubstr("mayfly: the container stopped while this command ran"));
 }
 
+TEST_F(ExecTest, WhoStopsACommandBeforeItIsExecutedHoldsNobody) {
+  static_cast<void>(target());
+  const std::jthread stopping([] { (void)sh("while :; do kill -STOP -1; done", {.timeout = Milliseconds(6'000)}); });
+  // It is looked for in so many places that it is stopped on the way.
+  std::string path;
+  for (int i = 0; i < 10'000; ++i) path += "/nowhere:";
+  constexpr int kKilled = 128 + SIGKILL;
+  int killed = 0;
+  for (int i = 0; i < 5; ++i) {
+    try {
+      killed += run(target(), {"mayfly-none"}, {.env = {{"PATH", path}}}).exit_code == kKilled ? 1 : 0;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.message(), HasSubstr("'mayfly-none' was killed or stopped by somebody in the container"));
+      ++killed;
+    }
+  }
+  EXPECT_GT(killed, 0);
+}
+
 }  // namespace
 }  // namespace mayfly

@@ -138,7 +138,8 @@ siginfo_t reap(pid_t child) {
 
 /// Starts `entry` as a child in `cgroup_fd`.
 pid_t start_child(Shared& shared, void (*entry)(void*), const ChildStack& stack, std::uint64_t flags, int cgroup_fd) {
-  VmClone clone{.flags = flags | CLONE_PARENT_SETTID,
+  VmClone clone{.wait = VmClone::Wait::watching,
+                .flags = flags | CLONE_PARENT_SETTID,
                 .stack_lowest = stack.lowest(),
                 .parent_tid = &shared.pid,
                 .cgroup_fd = cgroup_fd,
@@ -265,7 +266,11 @@ ContainerProcess ContainerProcess::start(const Target& target, const SpawnPlan& 
   }
   if (process.pid_ < 0) {
     throw_if_stopped(target);
-    throw SystemError(describe(shared.failed, plan), shared.code == 0 ? EINTR : shared.code);
+    if (shared.failed == EntryStep::none && shared.code == 0) {
+      throw Error(fmt::format("'{}' was killed or stopped by somebody in the container before it could be executed",
+                              plan.argv.front()));
+    }
+    throw SystemError(describe(shared.failed, plan), shared.code);
   }
   return process;
 }

@@ -1,11 +1,13 @@
 #include "mayfly/exec/vm_child.h"
 
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/single_threaded.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -61,6 +63,51 @@ MAYFLY_VM_CHILD long clone3_and_call(clone_args* args, void (*entry)(void*), voi
 #endif
 }
 
+/// Without errno: the child uses the same, and at the same time.
+MAYFLY_VM_CHILD long raw_call(long number, long a, long b, long c, long d, long e) noexcept {
+#if defined(__x86_64__)
+  register long fourth asm("r10") = d;
+  register long fifth asm("r8") = e;
+  register long sixth asm("r9") = 0;
+  long result = number;
+  asm volatile("syscall"
+               : "+a"(result)
+               : "D"(a), "S"(b), "d"(c), "r"(fourth), "r"(fifth), "r"(sixth)
+               : "rcx", "r11", "memory");
+  return result;
+#elif defined(__aarch64__)
+  register long eighth asm("x8") = number;
+  register long result asm("x0") = a;
+  register long second asm("x1") = b;
+  register long third asm("x2") = c;
+  register long fourth asm("x3") = d;
+  register long fifth asm("x4") = e;
+  register long sixth asm("x5") = 0;
+  asm volatile("svc #0"
+               : "+r"(result)
+               : "r"(eighth), "r"(second), "r"(third), "r"(fourth), "r"(fifth), "r"(sixth)
+               : "memory");
+  return result;
+#else
+  const long result = ::syscall(number, a, b, c, d, e);
+  return result == -1 ? -errno : result;
+#endif
+}
+
+/// Until the kernel has cleared `alive`, as it does when the child executes a program or ends (CLONE_CHILD_CLEARTID).
+MAYFLY_VM_CHILD void watch(long child, const int& alive) noexcept {
+  constexpr timespec kLook{.tv_sec = 1, .tv_nsec = 0};
+  while (const int id = __atomic_load_n(&alive, __ATOMIC_ACQUIRE)) {
+    raw_call(SYS_futex, as_word(&alive), FUTEX_WAIT, id, as_word(&kLook), 0);
+    siginfo_t info{};
+    if (__atomic_load_n(&alive, __ATOMIC_ACQUIRE) != 0 &&
+        raw_call(SYS_waitid, P_PID, child, as_word(&info), WSTOPPED | WNOHANG | WNOWAIT | __WALL, 0) == 0 &&
+        info.si_pid != 0) {
+      raw_call(SYS_kill, child, SIGKILL, 0, 0, 0);  // ours and not reaped: the number can't be another's
+    }
+  }
+}
+
 struct Trampoline {
   void (*entry)(void*);
   void* argument;
@@ -88,9 +135,12 @@ ChildStack::ChildStack(std::size_t size)
 ChildStack::~ChildStack() { ::munmap(mapping_, kGuard + size_); }
 
 long vm_clone(const VmClone& clone) noexcept {
-  const std::uint64_t flags = clone.flags | CLONE_VM | CLONE_VFORK;
+  const bool watches = clone.wait == VmClone::Wait::watching;
+  const std::uint64_t flags = clone.flags | CLONE_VM | (watches ? CLONE_CHILD_CLEARTID : CLONE_VFORK);
+  int alive = 1;
   clone_args args{};
   args.flags = flags;
+  args.child_tid = watches ? reinterpret_cast<std::uintptr_t>(&alive) : 0;
   args.parent_tid = reinterpret_cast<std::uintptr_t>(clone.parent_tid);
   args.stack = reinterpret_cast<std::uintptr_t>(clone.stack_lowest);
   args.stack_size = clone.stack_size;
@@ -100,13 +150,16 @@ long vm_clone(const VmClone& clone) noexcept {
   }
   const long child = clone3_and_call(&args, clone.entry, clone.argument);
   if (child != -ENOSYS || clone.cgroup_fd >= 0) {
+    if (child > 0 && watches) watch(child, alive);
     return child;
   }
   // Seccomp profiles of container engines answer ENOSYS to clone3(2), whose flags they can't look at.
   Trampoline target{clone.entry, clone.argument};
   const int id = ::clone(trampoline, static_cast<char*>(clone.stack_lowest) + clone.stack_size, static_cast<int>(flags),
-                         &target, clone.parent_tid);
-  return id < 0 ? -errno : id;
+                         &target, clone.parent_tid, nullptr, &alive);
+  if (id < 0) return -errno;
+  if (watches) watch(id, alive);
+  return id;
 }
 
 long fork_into_cgroup(int cgroup_fd, int* thread_id) noexcept {
@@ -134,13 +187,12 @@ bool is_only_thread() {
 }
 
 long child_call(long number, long a, long b, long c, long d, long e) noexcept {
-  const long result = ::syscall(number, a, b, c, d, e);
-  return result == -1 ? -errno : result;
+  return raw_call(number, a, b, c, d, e);
 }
 
 void child_exit(int status) noexcept {
   while (true) {
-    ::syscall(SYS_exit_group, status);
+    raw_call(SYS_exit_group, status, 0, 0, 0, 0);
   }
 }
 

@@ -8,8 +8,8 @@
 
 namespace mayfly {
 
-// Children that share the caller's memory while the calling thread is suspended, as vfork(2) makes them: no page tables
-// to copy, so the cost doesn't grow with the test process, and the child hands back what went wrong by writing it down.
+// Children that share the caller's memory while the calling thread waits, as vfork(2) makes them: no page tables to
+// copy, so the cost doesn't grow with the test process, and the child hands back what went wrong by writing it down.
 //
 // Code in such a child may use raw system calls and memory prepared by the caller, and nothing else: another thread may
 // hold any lock, and libc's setuid() and friends would change the caller's threads.
@@ -38,9 +38,15 @@ class ChildStack {
   std::size_t size_;
 };
 
-/// clone3(2) with CLONE_VM and CLONE_VFORK. The child starts with all signals blocked if the caller has them blocked,
-/// and must end by execve(2) or child_exit().
+/// clone3(2) with CLONE_VM; the caller goes on when the child has left its memory. The child starts with all signals
+/// blocked if the caller has them blocked, and must end by execve(2) or child_exit().
 struct VmClone {
+  /// How the caller waits.
+  enum class Wait {
+    suspended,  ///< by the kernel (CLONE_VFORK), whatever happens to the child
+    watching,  ///< a child that somebody stops (SIGSTOP) before it has left is killed: the container's root may do that
+  };
+  Wait wait = Wait::suspended;
   std::uint64_t flags = 0;  ///< more CLONE_* flags
   void* stack_lowest = nullptr;
   std::size_t stack_size = ChildStack::kSize;
