@@ -66,8 +66,11 @@ function(mayfly_add_preloaded name)
   add_library(${name} MODULE ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE mayfly_warnings)
-  target_compile_options(${name} PRIVATE -fno-exceptions -fno-rtti -fvisibility=hidden)
-  target_link_options(${name} PRIVATE -Wl,--as-needed -Wl,-z,defs)
+  # Whatever the user builds the rest with.
+  set(plain -fno-sanitize=all -fno-profile-arcs -fno-test-coverage
+    $<$<CXX_COMPILER_ID:Clang>:-fno-profile-instr-generate> $<$<CXX_COMPILER_ID:Clang>:-fno-coverage-mapping>)
+  target_compile_options(${name} PRIVATE -fno-exceptions -fno-rtti -fvisibility=hidden ${plain})
+  target_link_options(${name} PRIVATE -Wl,--as-needed -Wl,-z,defs -Wl,-Bsymbolic -fno-sanitize=all)
   set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${MAYFLY_BUILD_LIBEXEC_DIR})
   set_property(GLOBAL APPEND PROPERTY MAYFLY_PROGRAMS ${name})
   if(MAYFLY_INSTALL)

@@ -123,6 +123,10 @@ TEST_F(HostProgramTest, ASanitizersReportKnowsThePlacesInTheSource) {
   EXPECT_THAT(run({MAYFLY_OVERFLOW}, {.env = {{"ASAN_OPTIONS", "log_path=stderr"}}}).err,
               ::testing::Not(HasSubstr("overflow.cpp")))
       << "where the user wants it, it comes as it is";
+  // Without its symbols, the runtime has to be first all the same.
+  const std::string stripped = directory_.path() / "stripped";
+  ASSERT_EQ(run_process({"strip", "-o", stripped, MAYFLY_OVERFLOW}).exit_code, 0);
+  EXPECT_THAT(run({stripped}).err, HasSubstr("ERROR: AddressSanitizer: heap-buffer-overflow"));
   // From a shell.
   report(
       run_process({MAYFLY_COMMAND, "run", "--host-program", MAYFLY_TEST_DIR "/inside/host.toml", "--", MAYFLY_OVERFLOW})
@@ -144,6 +148,28 @@ TEST_F(HostProgramTest, ACrashTellsWhereItWas) {
   EXPECT_THAT(run({MAYFLY_CRASH, "overflow"}).err, ContainsRegex("SIGSEGV.*\n  #0 .*overflow.int. at crash.cpp:"));
   EXPECT_THAT(run({MAYFLY_CRASH, "thread"}).err,
               ContainsRegex("#0 .*parse.int volatile., int. at crash.cpp:.*\n  #1 .*in_thread"));
+}
+
+TEST_F(HostProgramTest, ACrashIsToldAsFarAsItCanBe) {
+  const ExecResult wild = run({MAYFLY_CRASH, "wild"}, {.timeout = Milliseconds(20'000)});
+  EXPECT_EQ(wild.exit_code, 128 + SIGSEGV);
+  EXPECT_THAT(wild.err, ContainsRegex("SIGSEGV .*it was here:\n  #0 \\?\\? .*\\+0x1234"));
+  const ExecResult smashed = run({MAYFLY_CRASH, "smashed"}, {.timeout = Milliseconds(20'000)});
+  EXPECT_FALSE(smashed.timed_out) << "who fails to tell dies all the same";
+  EXPECT_THAT(smashed.err, ContainsRegex("SIGABRT .*it was here:\n  #0 "));
+  for (int i = 0; i < 5; ++i) {
+    const ExecResult threads = run({MAYFLY_CRASH, "threads"}, {.timeout = Milliseconds(20'000)});
+    EXPECT_EQ(threads.exit_code, 128 + SIGSEGV);
+    EXPECT_THAT(threads.err, ContainsRegex("#0 .*parse.int volatile., int. at crash.cpp:.*\n  #1 "));
+  }
+}
+
+TEST_F(HostProgramTest, AProgramsOwnFilesAreLeftAlone) {
+  const ExecResult result = run({MAYFLY_CRASH, "reused"}, {.timeout = Milliseconds(20'000)});
+  EXPECT_EQ(result.exit_code, 128 + SIGSEGV);
+  EXPECT_THAT(result.err, IsEmpty());
+  EXPECT_EQ(machine().read_file("/etc/own"), "");
+  EXPECT_FALSE(file_status(machine().target(), "/etc/crash"));
 }
 
 TEST_F(HostProgramTest, OnlyACrashOfItsOwnIsTold) {
@@ -197,8 +223,17 @@ TEST_F(LookedAtHostProgram, IsSeenWhereItHangs) {
 TEST_F(LookedAtHostProgram, NeverWaitsForNobody) {
   EXPECT_EQ(run({MAYFLY_CRASH, "closed"}, {.timeout = Milliseconds(20'000)}).exit_code, 128 + SIGSEGV);
   EXPECT_EQ(run({MAYFLY_CRASH, "child"}, {.timeout = Milliseconds(20'000)}).exit_code, 0);
+  EXPECT_EQ(run({MAYFLY_CRASH, "reused"}, {.timeout = Milliseconds(20'000)}).exit_code, 128 + SIGSEGV);
+  EXPECT_EQ(machine().read_file("/etc/own"), "");
   EXPECT_EQ(run({MAYFLY_STATIC_CRASH, "null"}, {.timeout = Milliseconds(20'000)}).exit_code, 128 + SIGSEGV);
   EXPECT_FALSE(std::filesystem::exists(artifacts_));
+}
+
+TEST_F(LookedAtHostProgram, IsSeenByGdbWhereItCannotTell) {
+  EXPECT_FALSE(run({MAYFLY_CRASH, "smashed"}, {.timeout = Milliseconds(60'000)}).timed_out);
+  EXPECT_THAT(report(), HasSubstr("abort"));
+  EXPECT_EQ(run({MAYFLY_CRASH, "threads"}, {.timeout = Milliseconds(60'000)}).exit_code, 128 + SIGSEGV);
+  EXPECT_THAT(report(2), HasSubstr("crash_value=4716"));
 }
 
 TEST_F(LookedAtHostProgram, LeavesACoreFileWhereItIsWanted) {

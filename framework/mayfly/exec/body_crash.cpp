@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -25,6 +26,7 @@ void* handlers_stack = MAP_FAILED;
 int channel = -1;
 char record_tag = 0;
 pid_t body = -1;
+std::atomic<pid_t> teller = 0;  // the body's thread that tells
 
 /// Writes the record, and waits until it has been looked at.
 void tell_of(int signal, const void* context) {
@@ -44,9 +46,15 @@ void tell_of(int signal, const void* context) {
 
 void tell(int signal, siginfo_t*, void* context) {
   // Not of a child that the body has forked: a death test's is to die.
-  if (::getpid() == body) tell_of(signal, context);
-  // SA_RESETHAND has put the default action back.
-  ::raise(signal);
+  if (::getpid() == body) {
+    const pid_t self = ::gettid();
+    pid_t other = 0;
+    const bool first = teller.compare_exchange_strong(other, self);
+    // Another thread that dies, too, mustn't end the process while this one tells; one that fails to tell must.
+    while (!first && other != self) ::pause();
+    if (first) tell_of(signal, context);
+  }
+  die_by(signal);
 }
 
 CodeFrame frame_of(std::uint64_t address) {
@@ -116,6 +124,7 @@ void install_crash_handler(int fd, char tag) noexcept {
   channel = fd;
   record_tag = tag;
   body = ::getpid();
+  teller = 0;
   handle_deadly_signals(tell, handlers_stack == MAP_FAILED ? nullptr : handlers_stack);
 }
 

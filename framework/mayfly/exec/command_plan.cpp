@@ -137,8 +137,7 @@ std::string reports_of(const SpawnPlan& plan) {
 
 void look_at_dying(const SpawnPlan& plan, const ContainerProcess& process, Deadline& deadline) {
   const Milliseconds left = deadline.left();
-  plan.crash->look(process.pid());
-  deadline = Deadline::after(left);
+  if (plan.crash->look(process.pid())) deadline = Deadline::after(left);
 }
 
 }  // namespace mayfly

@@ -7,12 +7,13 @@
 #include <execinfo.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 
 #include "mayfly/exec/crash_tree.h"
@@ -25,10 +26,32 @@ constexpr int kMostFrames = 64;
 
 alignas(16) char handlers_stack[kHandlersStack];
 pid_t process = -1;
-int tree = -1;
-int told = -1;
-int go_on = -1;
-std::atomic_flag told_already;
+std::atomic<pid_t> teller = 0;  // the thread that tells
+std::atomic<int> depth = 0;     // 2: it has failed while it told
+
+/// A descriptor that the program may have closed, and its number used otherwise.
+class Kept {
+ public:
+  void is(int fd) {
+    struct stat info {};
+    fd_ = ::fstat(fd, &info) == 0 ? fd : -1;
+    device_ = info.st_dev;
+    inode_ = info.st_ino;
+  }
+  /// @return -1 when it is another file now
+  [[nodiscard]] int get() const {
+    struct stat info {};
+    return fd_ >= 0 && ::fstat(fd_, &info) == 0 && info.st_dev == device_ && info.st_ino == inode_ ? fd_ : -1;
+  }
+
+ private:
+  int fd_ = -1;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+Kept tree;
+Kept told;
+Kept go_on;
 
 /// A file's text, without a call that a signal handler mustn't make.
 class Report {
@@ -75,18 +98,19 @@ void add_frame(Report& report, std::uintptr_t address) {
 }
 
 void write_report(int signal, const void* context) {
-  const int fd = ::openat(tree, crash_tree::kReport, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  const int fd = ::openat(tree.get(), crash_tree::kReport, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (fd < 0) return;
   Report report(fd);
   report.add_number(static_cast<std::uintptr_t>(signal), 10);
   report.add("\n");
+  const std::uintptr_t instruction = interrupted_instruction(context);
+  if (instruction != 0) add_frame(report, instruction);
+  report.write();  // of a broken stack it may be all that can be told
   void* frames[kMostFrames];
   const int count = ::backtrace(frames, kMostFrames);
-  const std::uintptr_t instruction = interrupted_instruction(context);
   // The handler's own frames are above it. Of a return address, the call is before it.
   int at = 0;
   while (at < count && reinterpret_cast<std::uintptr_t>(frames[at]) != instruction) ++at;
-  if (instruction != 0) add_frame(report, instruction);
   for (at = at == count ? 0 : at + 1; at < count; ++at) {
     add_frame(report, reinterpret_cast<std::uintptr_t>(frames[at]) - 1);
   }
@@ -99,10 +123,10 @@ void write_report(int signal, const void* context) {
 /// While gdb looks, which knows this name, and leaves it and what it calls out of what it tells.
 // NOLINTNEXTLINE(misc-use-internal-linkage): a name that is kept by strip(1)
 __attribute__((noinline, visibility("default"))) void wait_after_crash() noexcept {
-  if (told < 0) return;
+  const int pipe = told.get();
+  pollfd event{.fd = go_on.get(), .events = POLLIN, .revents = 0};
   const char word = '\n';
-  if (::write(told, &word, 1) != 1) return;
-  pollfd event{.fd = go_on, .events = POLLIN, .revents = 0};
+  if (pipe < 0 || event.fd < 0 || ::write(pipe, &word, 1) != 1) return;
   while (::poll(&event, 1, crash_tree::kLongestWaitMs) < 0 && errno == EINTR) {
   }
 }
@@ -110,14 +134,24 @@ __attribute__((noinline, visibility("default"))) void wait_after_crash() noexcep
 namespace {
 
 void tell(int signal, siginfo_t*, void* context) {
-  if (::getpid() == process) {
+  if (::getpid() == process && tree.get() >= 0) {
+    const auto self = static_cast<pid_t>(::syscall(SYS_gettid));
+    pid_t other = 0;
+    const bool first = teller.compare_exchange_strong(other, self);
     // Another thread that dies, too, mustn't end the process while this one tells.
-    while (told_already.test_and_set()) ::pause();
-    write_report(signal, context);
-    wait_after_crash();
+    while (!first && other != self) ::pause();
+    const int times = ++depth;
+    if (times == 1) write_report(signal, context);
+    if (times <= 2) wait_after_crash();
   }
-  // SA_RESETHAND has put the default action back.
-  ::raise(signal);
+  die_by(signal);
+}
+
+/// A number of Mayfly's own. Not by strtol(3), which has a new name where the library is built, but not where the
+/// program's libc may come from.
+const char* read_number(const char* text, int& number) {
+  for (number = 0; *text >= '0' && *text <= '9'; ++text) number = number * 10 + (*text - '0');
+  return text;
 }
 
 /// Its number is in the path that the program was given for this library: "/proc/self/fd/9/libmayfly-crash.so".
@@ -129,24 +163,28 @@ int tree_of_library() {
       std::strncmp(info.dli_fname, kPrefix, kLength) != 0) {
     return -1;
   }
-  return std::atoi(info.dli_fname + kLength);  // NOLINT(cert-err34-c): a number of Mayfly's own
+  int number = -1;
+  read_number(info.dli_fname + kLength, number);
+  return number;
 }
 
 void read_how_to_wait() {
-  const int fd = ::openat(tree, crash_tree::kWait, O_RDONLY | O_CLOEXEC);
+  const int fd = ::openat(tree.get(), crash_tree::kWait, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
   char text[32]{};
   if (::read(fd, text, sizeof text - 1) > 0) {
-    char* second = nullptr;
-    told = static_cast<int>(std::strtol(text, &second, 10));
-    go_on = static_cast<int>(std::strtol(second, nullptr, 10));
+    int pipe = -1, event = -1;
+    const char* const space = read_number(text, pipe);
+    if (*space == ' ') read_number(space + 1, event);
+    told.is(pipe);
+    go_on.is(event);
   }
   ::close(fd);
 }
 
 __attribute__((constructor)) void begin() {
-  tree = tree_of_library();
-  if (tree < 0) return;
+  tree.is(tree_of_library());
+  if (tree.get() < 0) return;
   process = ::getpid();
   read_how_to_wait();
   void* frame = nullptr;

@@ -18,6 +18,7 @@
 #include "mayfly/exec/again.h"
 #include "mayfly/exec/code_frames.h"
 #include "mayfly/exec/crash_tree.h"
+#include "mayfly/exec/debug_wait.h"
 #include "mayfly/exec/gdb.h"
 #include "mayfly/exec/private_tree.h"
 #include "mayfly/exec/proc_text.h"
@@ -84,7 +85,8 @@ std::shared_ptr<CrashReports> CrashReports::of_program(HostProgram& program) {
   if (::symlinkat(path_of(program.kept.back()).c_str(), reports->tree_.get(), crash_tree::kLibrary) != 0) {
     throw SystemError("make a link for a program in a container");
   }
-  if (saves_gdb_report(reports->settings_)) reports->make_it_wait(program);
+  reports->saves_ = saves_gdb_report(reports->settings_);
+  if (reports->saves_) reports->make_it_wait(program);
   program.kept.push_back(duplicate(reports->tree_));
   const std::string library = fmt::format("{}/{}", path_of(program.kept.back()), crash_tree::kLibrary);
   program.argv.insert(program.argv.begin() + 1, {"--preload", library});
@@ -110,21 +112,29 @@ void CrashReports::make_it_wait(HostProgram& program) {
   program.kept.push_back(std::move(goes_on));
 }
 
-void CrashReports::look(pid_t pid) noexcept {
-  char words[16];
-  while (::read(waits_.get(), words, sizeof words) > 0) {
-  }
-  look_late(pid);
+bool CrashReports::look(pid_t pid) noexcept {
+  if (!waits_) return false;
+  waits_.reset();
+  const bool looked = look_late(pid);
   ::eventfd_write(go_on_.get(), 1);
+  return looked;
 }
 
-void CrashReports::look_late(pid_t pid) noexcept {
-  if (!waits_ || !saved_.empty()) return;
+bool CrashReports::look_late(pid_t pid) noexcept {
+  if (!saves_ || looked_) return false;
+  looked_ = true;
   try {
-    save_report(pid);
+    if (is_the_program(pid)) save_report(pid);
   } catch (const std::exception& error) {
     log(LogLevel::warning, fmt::format("gdb's report of '{}' (best effort): {}", program_.string(), error.what()));
   }
+  return true;
+}
+
+/// Not what that has executed, nor one that a person looks at.
+bool CrashReports::is_the_program(pid_t pid) const {
+  std::error_code gone;
+  return pid > 0 && fs::equivalent(fmt::format("/proc/{}/exe", pid), loader_, gone) && !is_traced(pid);
 }
 
 void CrashReports::save_report(pid_t pid) {

@@ -25,13 +25,15 @@ class CrashReports {
   /// @throws SystemError
   [[nodiscard]] static std::shared_ptr<CrashReports> of_program(HostProgram& program);
 
-  /// Becomes readable when the program waits to be looked at, and then again and again until it has been; doesn't
-  /// block. Without one it never waits.
+  /// Becomes readable when the program waits to be looked at; doesn't block. None once it has been, and where it never
+  /// waits.
   [[nodiscard]] const UniqueFd& waits() const noexcept { return waits_; }
-  /// Saves gdb's report, and lets the program die. Never throws: what can't be had is said in the log.
-  void look(pid_t pid) noexcept;
+  /// Saves gdb's report, and lets the program die. Once: whatever else is in the container may write to that pipe, too.
+  /// Never throws: what can't be had is said in the log.
+  /// @return whether it has taken its time
+  bool look(pid_t pid) noexcept;
   /// The same of one that hangs, and is going to be killed.
-  void look_late(pid_t pid) noexcept;
+  bool look_late(pid_t pid) noexcept;
 
   /// Once the program has ended: where it was, and where gdb's report is; empty when it told of no crash.
   /// ```
@@ -44,6 +46,7 @@ class CrashReports {
  private:
   explicit CrashReports(const HostProgram& program);
   void make_it_wait(HostProgram& program);
+  [[nodiscard]] bool is_the_program(pid_t pid) const;
   void save_report(pid_t pid);
   [[nodiscard]] std::string told() const;
 
@@ -55,6 +58,8 @@ class CrashReports {
   UniqueFd tree_;
   UniqueFd waits_;
   UniqueFd go_on_;
+  bool saves_ = false;
+  bool looked_ = false;
   std::string saved_{};
 };
 

@@ -36,8 +36,9 @@ inline std::uintptr_t address_in_file(std::uintptr_t address, const void* base) 
                                                                  : address - reinterpret_cast<std::uintptr_t>(base);
 }
 
-/// Gives a signal that would kill the process to `handler`, once, on a stack of its own; leaves those that somebody
-/// handles already, a sanitizer for example.
+/// Gives a signal that would kill the process to `handler`, on a stack of its own (the calling thread's alone: others
+/// have none); leaves those that somebody handles already, a sanitizer for example. The handler may be interrupted by
+/// itself, and has to end by die_by().
 /// @param stack of kHandlersStack bytes; null: none
 inline void handle_deadly_signals(void (*handler)(int, siginfo_t*, void*), void* stack) noexcept {
   stack_t own{};
@@ -46,13 +47,21 @@ inline void handle_deadly_signals(void (*handler)(int, siginfo_t*, void*), void*
   const bool has_stack = stack != nullptr && ::sigaltstack(&own, nullptr) == 0;
   struct sigaction action {};
   action.sa_sigaction = handler;
-  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER | SA_SIGINFO) | (has_stack ? SA_ONSTACK : 0);
+  action.sa_flags = static_cast<int>(SA_NODEFER | SA_SIGINFO) | (has_stack ? SA_ONSTACK : 0);
   for (const int signal : kDeadlySignals) {
     struct sigaction before {};
     if (::sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_DFL) {
       ::sigaction(signal, &action, nullptr);
     }
   }
+}
+
+/// What would have happened without a handler.
+inline void die_by(int signal) noexcept {
+  struct sigaction action {};
+  action.sa_handler = SIG_DFL;
+  ::sigaction(signal, &action, nullptr);
+  ::raise(signal);
 }
 
 }  // namespace mayfly

@@ -1,9 +1,11 @@
 #include "mayfly/exec/gdb.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
@@ -44,6 +46,47 @@ bool is_below_body(std::string_view line) {
     if (line.find(part) != std::string_view::npos) return true;
   }
   return false;
+}
+
+/// `<name>-<number>.gdb.txt`, made: others may look for a number at the same moment.
+fs::path new_report(const fs::path& directory, const std::string& name) {
+  constexpr mode_t kMode = 0644;
+  for (int number = 1;; ++number) {
+    fs::path path = directory / fmt::format("{}-{}.gdb.txt", name, number);
+    const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kMode));
+    if (file) return path;
+    if (errno != EEXIST) throw SystemError(fmt::format("make '{}'", path.string()));
+  }
+}
+
+std::string save_gdb_report_as(const fs::path& threads, const BodyDebugging& settings,
+                               std::vector<std::string> command) {
+  fs::path core = threads;
+  core.replace_extension().replace_extension(".core");
+  // A stack that has overflowed has hundred thousands of frames.
+  for (const char* more : {"-nx", "-batch", "-ex", "set width 0", "-ex", "thread apply all backtrace -full 100"}) {
+    command.emplace_back(more);
+  }
+  if (settings.cores) {
+    // It holds all that the process knows: nobody else may read it even while it is written.
+    fs::remove(core);
+    write_file(core, "", S_IRUSR | S_IWUSR);
+    command.insert(command.end(), {"-ex", fmt::format("generate-core-file {}", core.string())});
+  }
+  // No debuginfod(8): a crash is no time for downloads.
+  const ProcessResult result = run_process(command, {.env = {{"DEBUGINFOD_URLS", ""}}, .timeout = kGdbTime});
+  if (result.out.find("#0 ") == std::string::npos) {
+    throw Error(fmt::format("gdb tells nothing: {}", tail(result.err)));
+  }
+  write_file(threads, without_own_frames(result.out));
+  const auto later = [&](const fs::path& path) { return (settings.artifacts_later / path.filename()).string(); };
+  std::string saved = fmt::format("all threads with their variables: {}", later(threads));
+  if (settings.cores && fs::file_size(core) > 0) {
+    saved += fmt::format("\ncore file: {}", later(compress(core)));
+  } else if (settings.cores) {
+    fs::remove(core);
+  }
+  return saved;
 }
 
 }  // namespace
@@ -94,38 +137,15 @@ bool saves_gdb_report(const BodyDebugging& settings) {
 }
 
 std::string save_gdb_report(const BodyDebugging& settings, std::vector<std::string> command, const std::string& name) {
-  const auto file = [&](int number, const char* ending) {
-    return settings.artifacts / fmt::format("{}-{}.{}", name, number, ending);
-  };
-  int number = 1;
-  while (fs::exists(file(number, "gdb.txt"))) ++number;
-  const fs::path threads = file(number, "gdb.txt");
-  fs::path core = file(number, "core");
-  // A stack that has overflowed has hundred thousands of frames.
-  for (const char* more : {"-nx", "-batch", "-ex", "set width 0", "-ex", "thread apply all backtrace -full 100"}) {
-    command.emplace_back(more);
-  }
   fs::create_directories(settings.artifacts);
-  if (settings.cores) {
-    // It holds all that the process knows: nobody else may read it even while it is written.
-    fs::remove(core);
-    write_file(core, "", S_IRUSR | S_IWUSR);
-    command.insert(command.end(), {"-ex", fmt::format("generate-core-file {}", core.string())});
+  const fs::path threads = new_report(settings.artifacts, name);
+  try {
+    return save_gdb_report_as(threads, settings, std::move(command));
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(threads, ignored);
+    throw;
   }
-  // No debuginfod(8): a crash is no time for downloads.
-  const ProcessResult result = run_process(command, {.env = {{"DEBUGINFOD_URLS", ""}}, .timeout = kGdbTime});
-  if (result.out.find("#0 ") == std::string::npos) {
-    throw Error(fmt::format("gdb tells nothing: {}", tail(result.err)));
-  }
-  write_file(threads, without_own_frames(result.out));
-  const auto later = [&](const fs::path& path) { return (settings.artifacts_later / path.filename()).string(); };
-  std::string saved = fmt::format("all threads with their variables: {}", later(threads));
-  if (settings.cores && fs::file_size(core) > 0) {
-    saved += fmt::format("\ncore file: {}", later(compress(core)));
-  } else if (settings.cores) {
-    fs::remove(core);
-  }
-  return saved;
 }
 
 }  // namespace mayfly

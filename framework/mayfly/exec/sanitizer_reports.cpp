@@ -26,6 +26,14 @@ constexpr std::array<const char*, 5> kRuntimes{"__asan_init", "__lsan_init", "__
 constexpr const char* kMostBytes = "16m";
 constexpr TreeLimits kLimits{.files = 1'000, .bytes = 16UL << 20};
 
+/// "libasan.so.8": tells of a program without its symbols, too.
+bool is_runtime(const fs::path& library) {
+  constexpr std::array<const char*, 6> kLibraries{"libasan.", "liblsan.",  "libmsan.",
+                                                  "libtsan.", "libubsan.", "libhwasan."};
+  return std::any_of(kLibraries.begin(), kLibraries.end(),
+                     [name = library.filename().string()](const char* start) { return name.starts_with(start); });
+}
+
 bool has_sanitizer(const fs::path& program) {
   const ElfFile elf(program);
   return std::any_of(kRuntimes.begin(), kRuntimes.end(), [&](const char* name) { return elf.has_symbol_with(name); });
@@ -34,7 +42,7 @@ bool has_sanitizer(const fs::path& program) {
 }  // namespace
 
 std::shared_ptr<SanitizerReports> SanitizerReports::of_program(const HostProgram& program) {
-  if (!has_sanitizer(program.files.front())) {
+  if (std::none_of(program.files.begin(), program.files.end(), is_runtime) && !has_sanitizer(program.files.front())) {
     return nullptr;
   }
   return std::shared_ptr<SanitizerReports>(

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -22,18 +24,22 @@ bool is_of_what_runs(const StateChange& change) {
   return change.resource == ResourceKind::port || change.resource == ResourceKind::unit;
 }
 
-/// Without differences between services that go away while these start: one machine may be slower than the other.
+/// Without differences between services that go away while these start, and stay away: one machine may be slower than
+/// the other.
 StateDiff settled(StateDiff diff, const std::function<StateDiff()>& compare_again) {
+  using Clock = Deadline::Clock;
+  using Name = std::pair<ResourceKind, std::string>;
   const Deadline deadline = Deadline::after(kUntilServicesAreUp);
+  std::map<Name, Clock::time_point> seen;  // when it was last a difference
   while (std::any_of(diff.changes.begin(), diff.changes.end(), is_of_what_runs) && !deadline.passed()) {
-    std::this_thread::sleep_for(kPause);
+    const auto now = Clock::now();
     const StateDiff later = compare_again();
+    for (const StateChange& change : later.changes) seen[{change.resource, change.name}] = Clock::now();
     std::erase_if(diff.changes, [&](const StateChange& change) {
       return is_of_what_runs(change) &&
-             std::none_of(later.changes.begin(), later.changes.end(), [&](const StateChange& other) {
-               return other.resource == change.resource && other.name == change.name;
-             });
+             now - seen.try_emplace({change.resource, change.name}, now).first->second > kQuiet;
     });
+    std::this_thread::sleep_for(kPause);
   }
   return diff;
 }

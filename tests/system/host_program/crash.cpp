@@ -1,12 +1,14 @@
 // A program that dies: `crash WAY`.
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <csignal>
-#include <cstdio>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <thread>
-
-#include <sys/wait.h>
-#include <unistd.h>
+#include <vector>
 
 namespace {
 
@@ -16,6 +18,36 @@ namespace {
   volatile char room[4096];
   room[0] = static_cast<char>(depth);
   return overflow(depth + 1) + room[0];
+}
+
+/// Where a broken virtual table may lead.
+[[gnu::noinline]] void wild() {
+  volatile std::uintptr_t address = 0x1234;
+  reinterpret_cast<void (*)()>(address)();  // NOLINT(performance-no-int-to-ptr)
+}
+
+/// What an overflow of an array leaves of the stack: who tells where it is fails, too.
+[[gnu::noinline]] void smashed() {
+  auto* frame = static_cast<std::uintptr_t*>(__builtin_frame_address(0));
+  frame[0] = frame[1] = 0xdead0000;
+  std::abort();
+}
+
+/// All at once.
+void in_threads() {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back([] { parse(nullptr, 4716); });
+  for (std::thread& thread : threads) thread.join();
+}
+
+/// With files of its own under the numbers of all that it was given.
+void reused() {
+  const int file = ::open("/etc/own", O_RDWR | O_CREAT, 0600);
+  const int directory = ::open("/etc", O_RDONLY | O_DIRECTORY);
+  for (int fd = 3; fd < 100; ++fd) {
+    if (fd != file && fd != directory) ::dup2(fd % 2 == 0 ? file : directory, fd);
+  }
+  parse(nullptr, 4717);
 }
 
 void in_thread() { parse(nullptr, 4712); }
@@ -47,5 +79,9 @@ int main(int argc, char** argv) {
     parse(nullptr, 4715);
   }
   if (is("hang")) ::pause();
+  if (is("wild")) wild();
+  if (is("smashed")) smashed();
+  if (is("threads")) in_threads();
+  if (is("reused")) reused();
   return 0;
 }
