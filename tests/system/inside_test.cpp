@@ -124,7 +124,8 @@ const Variant& variant_called(const std::string& name) {
                                              {"Bookworm", MAYFLY_INNER_TEST, profiles + "/bookworm"},
                                              {"Trixie", MAYFLY_INNER_TEST, profiles + "/trixie"},
                                              {"Busybox", MAYFLY_INNER_TEST, busybox.path()},
-                                             {"AddressSanitizer", MAYFLY_INNER_ASAN_TEST}};
+                                             {"AddressSanitizer", MAYFLY_INNER_ASAN_TEST},
+                                             {"ThreadSanitizer", MAYFLY_INNER_TSAN_TEST}};
   return *std::find_if(variants.begin(), variants.end(), [&](const Variant& one) { return one.name == name; });
 }
 
@@ -147,12 +148,15 @@ class Inside : public ::testing::TestWithParam<std::tuple<std::string, std::stri
   }
   static std::string engine() { return std::get<1>(GetParam()); }
   static bool with_asan() { return std::get<0>(GetParam()) == "AddressSanitizer"; }
+  static bool with_tsan() { return std::get<0>(GetParam()) == "ThreadSanitizer"; }
 };
-INSTANTIATE_TEST_SUITE_P(
-    Variants, Inside,
-    ::testing::Combine(::testing::Values("Host", "Bookworm", "Trixie", "Busybox", "AddressSanitizer"),
-                       ::testing::Values("Fork", "SharedMemory")),
-    [](const auto& instance) { return std::get<0>(instance.param) + "_" + std::get<1>(instance.param); });
+INSTANTIATE_TEST_SUITE_P(Variants, Inside,
+                         ::testing::Combine(::testing::Values("Host", "Bookworm", "Trixie", "Busybox",
+                                                              "AddressSanitizer", "ThreadSanitizer"),
+                                            ::testing::Values("Fork", "SharedMemory")),
+                         [](const auto& instance) {
+                           return std::get<0>(instance.param) + "_" + std::get<1>(instance.param);
+                         });
 
 class InsideMacro : public ::testing::Test {
  protected:
@@ -241,12 +245,26 @@ TEST_P(Inside, ACrashFailsTheTestWithItsPlace) {
                       HasSubstr("crash_here"), EndsWith("\nIts last output:\nlast words")));
     return;
   }
+  if (with_tsan()) {
+    EXPECT_THAT(inner.failures[1], AllOf(HasSubstr("exit status 66"), HasSubstr("crash_here")));
+    return;
+  }
   EXPECT_THAT(
       inner.failures[1],
       AllOf(StartsWith(std::string(MAYFLY_INNER_SOURCE) + ":"),
             HasSubstr("The body in the container was killed by SIGSEGV (Segmentation fault); it was here:\n  #0 "),
             HasSubstr("crash_here"), HasSubstr("\nIts last output:\n"), EndsWith("last words")));
   EXPECT_THAT(inner.out, HasSubstr("the test went on"));
+}
+
+TEST_P(Inside, ARaceIsAFailureWhereThreadSanitizerSeesIt) {
+  const Inner inner = run("Races");
+  if (!with_tsan()) {
+    EXPECT_PASSED(inner);
+    return;
+  }
+  EXPECT_THAT(inner.failures, ElementsAre(AllOf(HasSubstr("has what ThreadSanitizer reports, 1 time:\n"),
+                                                HasSubstr("data race"), HasSubstr("race_here"))));
 }
 
 TEST_P(Inside, AbortIsSeenAsSuch) {

@@ -176,7 +176,9 @@ std::optional<std::filesystem::path> here(std::string_view module) {
 }
 
 /// What the channel says goes before what is seen from outside.
-void note_records(const ChannelReader& channel, BodyEnd& end, BodyReporter* reporter) {
+/// @return whether ThreadSanitizer has reported something, to standard error
+bool note_records(const ChannelReader& channel, BodyEnd& end, BodyReporter* reporter) {
+  bool raced = false;
   channel.for_each([&](char kind, std::string_view bytes) {
     switch (kind) {
       case body_record::kReport:
@@ -193,7 +195,11 @@ void note_records(const ChannelReader& channel, BodyEnd& end, BodyReporter* repo
         end.exception = bytes;
         break;
       case body_record::kSanitizer:
-        end.report = with_source_places(bytes, here);
+        end.report = "was ended by AddressSanitizer:\n" + with_source_places(bytes, here);
+        break;
+      case body_record::kRaces:
+        end.report = fmt::format("has what ThreadSanitizer reports, {} time{}:\n", bytes, bytes == "1" ? "" : "s");
+        raced = true;
         break;
       case body_record::kCrash: {
         CrashRecord crash;
@@ -205,6 +211,7 @@ void note_records(const ChannelReader& channel, BodyEnd& end, BodyReporter* repo
         break;
     }
   });
+  return raced;
 }
 
 /// For a body that hangs: it is asked where it is, and killed.
@@ -264,7 +271,7 @@ BodyEnd BodyRun::finish(const Entry& entry, const siginfo_t& info, bool timed_ou
   }
   BodyEnd end;
   note_status(info, end);
-  note_records(channel_, end, reporter);
+  const bool raced = note_records(channel_, end, reporter);
   if (timed_out) {
     end.how = BodyEnd::How::timed_out;
     end.duration = options_.timeout;
@@ -272,6 +279,7 @@ BodyEnd BodyRun::finish(const Entry& entry, const siginfo_t& info, bool timed_ou
   end.saved = debugger_.take_saved();
   end.out = pump_.take_out();
   end.err = pump_.take_err();
+  if (raced) end.report += end.err;
   return end;
 }
 
@@ -287,7 +295,10 @@ pid_t BodyRun::fork_body(SharedValue<BodyChild>& shared, CopysCounters& counters
   const ChildrenInPidNamespace children(target_.init_pidfd());
   long pid = -ENOSYS;
   int* const thread_id = find_believed_thread_id();
-  const bool as_if_by_libc = thread_id != nullptr && !has_stack_sanitizer() && is_only_thread();
+  // In a copy that libc's fork() makes of a program with one thread, ThreadSanitizer starts its own again, and who has
+  // two threads can't enter a user namespace (setns(2)).
+  const bool alone = has_thread_sanitizer() ? thread_count() <= 2 : !has_stack_sanitizer() && is_only_thread();
+  const bool as_if_by_libc = thread_id != nullptr && alone;
   if (cgroup_.fd() >= 0 && as_if_by_libc) {
     pid = fork_into_cgroup(cgroup_.fd(), thread_id);
   }
@@ -447,7 +458,7 @@ std::string describe(const BodyEnd& end) {
     case BodyEnd::How::exception:
       return fmt::format("threw an exception that nobody caught: {}", end.exception);
     case BodyEnd::How::exited:
-      if (!end.report.empty()) return fmt::format("was ended by AddressSanitizer:\n{}", end.report);
+      if (!end.report.empty()) return end.report;
       return fmt::format("ended the process with exit status {} before it returned", end.code);
     case BodyEnd::How::killed:
       text = fmt::format("was killed by {}", signal_text(end.code));

@@ -62,7 +62,7 @@ struct BodyEnd {
   int code = 0;             ///< exit status, or the number of the signal
   std::string exception{};  ///< "std::runtime_error: no such user"
   std::string backtrace{};  ///< a line a frame, innermost first; empty when there is none
-  std::string report{};     ///< AddressSanitizer's, which has ended it
+  std::string report{};     ///< AddressSanitizer's, which has ended it, or ThreadSanitizer's, which hasn't
   std::string saved{};      ///< which files explain more, a line each; see body_debugging.h
   std::optional<std::string> value{};
   std::string out{}, err{};  ///< what it wrote to standard output and error

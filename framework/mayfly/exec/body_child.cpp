@@ -79,7 +79,9 @@ void call_guarded(const BodyChild& child) noexcept {
   }
   if (child.reporter != nullptr) child.reporter->leave(channel);
   std::fflush(nullptr);
-  if (returned) write_record(child.channel, body_record::kReturned, {});
+  const unsigned races = reported_races();
+  if (races > 0) write_record(child.channel, body_record::kRaces, std::to_string(races));
+  if (returned && races == 0) write_record(child.channel, body_record::kReturned, {});
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ inline constexpr char kReturned = 'D';
 inline constexpr char kException = 'X';
 inline constexpr char kCrash = 'C';
 inline constexpr char kSanitizer = 'S';
+inline constexpr char kRaces = 'T';        ///< in place of kReturned; how many
 inline constexpr char kStopped = 'P';      ///< waits to be looked at, and says why
 inline constexpr char kInterrupted = 'I';  ///< while it waits: by a debugger
 inline constexpr char kWentOn = 'W';

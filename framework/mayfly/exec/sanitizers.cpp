@@ -2,6 +2,7 @@
 
 #include <sys/uio.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <iterator>
@@ -12,6 +13,9 @@ extern "C" {
 [[gnu::weak]] void __asan_init();
 [[gnu::weak]] void __tsan_init();
 [[gnu::weak]] void __asan_set_error_report_callback(void (*callback)(const char* report));
+/// Called by ThreadSanitizer for each report that isn't suppressed; weak, as its own, and as one of the user's may be
+/// there.
+[[gnu::weak]] void __tsan_on_report(void* report);
 }
 // NOLINTEND(bugprone-reserved-identifier)
 
@@ -20,6 +24,7 @@ namespace {
 
 int channel = -1;
 char record_tag = 0;
+std::atomic<unsigned> races = 0;
 
 void tell(const char* report) {
   const auto size = static_cast<std::uint32_t>(std::strlen(report));
@@ -30,12 +35,20 @@ void tell(const char* report) {
 
 }  // namespace
 
-bool has_stack_sanitizer() noexcept { return &__asan_init != nullptr || &__tsan_init != nullptr; }
+bool has_thread_sanitizer() noexcept { return &__tsan_init != nullptr; }
+
+bool has_stack_sanitizer() noexcept { return &__asan_init != nullptr || has_thread_sanitizer(); }
+
+unsigned reported_races() noexcept { return races; }
 
 void tell_reports(int fd, char tag) noexcept {
   channel = fd;
   record_tag = tag;
+  races = 0;
   if (&__asan_set_error_report_callback != nullptr) __asan_set_error_report_callback(tell);
 }
 
 }  // namespace mayfly
+
+// NOLINTNEXTLINE(bugprone-reserved-identifier)
+extern "C" void __tsan_on_report(void*) { ++mayfly::races; }

@@ -176,14 +176,13 @@ long fork_into_cgroup(int cgroup_fd, int* thread_id) noexcept {
   return child < 0 ? -errno : child;
 }
 
-bool is_only_thread() {
-  if (__libc_single_threaded != 0) {
-    return true;
-  }
+bool is_only_thread() { return __libc_single_threaded != 0 || thread_count() == 1; }
+
+unsigned thread_count() {
   // Each is a directory, with a link to it from there (proc(5)).
   struct stat info {};
   constexpr nlink_t kOwnLinks = 2;
-  return ::stat("/proc/self/task", &info) == 0 && info.st_nlink == kOwnLinks + 1;
+  return ::stat("/proc/self/task", &info) == 0 ? static_cast<unsigned>(info.st_nlink - kOwnLinks) : 0;
 }
 
 long child_call(long number, long a, long b, long c, long d, long e) noexcept {

@@ -70,6 +70,8 @@ long fork_into_cgroup(int cgroup_fd, int* thread_id) noexcept;
 
 /// Whether no other thread of this process is there now.
 [[nodiscard]] bool is_only_thread();
+/// How many threads this process has; 0: unknown.
+[[nodiscard]] unsigned thread_count();
 
 /// A system call in a child; libc's wrapper is a few instructions and takes no lock.
 /// @return the result, or -errno
