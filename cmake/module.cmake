@@ -26,55 +26,44 @@ function(mayfly_add_module name)
   endif()
 endfunction()
 
-# mayfly_add_program(<name> DIRECTORY <dir> SOURCES <file>... [LIBRARIES <target>...] [STATIC])
+# mayfly_add_program(<name> DIRECTORY <dir> SOURCES <file>... [LIBRARIES <target>...] [STATIC | PRELOADED])
 #
 # A program that Mayfly starts itself: built into <build>/libexec/mayfly, installed to libexec/mayfly, found by
-# find_shipped(). STATIC links it statically and without sanitizers, so that it runs in any root file system.
+# find_shipped(). STATIC links it statically and without sanitizers, so that it runs in any root file system. PRELOADED
+# makes a library lib<name>.so instead that users' programs are loaded with: without sanitizers and counters, whatever the
+# user builds the rest with, and with no need but libc.
 function(mayfly_add_program name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "STATIC" "DIRECTORY" "SOURCES;LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "STATIC;PRELOADED" "DIRECTORY" "SOURCES;LIBRARIES")
   if(arg_UNPARSED_ARGUMENTS OR NOT arg_DIRECTORY OR NOT arg_SOURCES)
     message(FATAL_ERROR "mayfly_add_program(${name}): DIRECTORY and SOURCES are required; "
                         "not understood: '${arg_UNPARSED_ARGUMENTS}'")
   endif()
   list(TRANSFORM arg_SOURCES PREPEND ${arg_DIRECTORY}/)
-  add_executable(${name} ${arg_SOURCES})
-  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  if(arg_PRELOADED)
+    add_library(${name} MODULE ${arg_SOURCES})
+    set(plain -fno-sanitize=all -fno-profile-arcs -fno-test-coverage
+      $<$<CXX_COMPILER_ID:Clang>:-fno-profile-instr-generate> $<$<CXX_COMPILER_ID:Clang>:-fno-coverage-mapping>)
+    target_compile_options(${name} PRIVATE -fno-exceptions -fno-rtti -fvisibility=hidden ${plain})
+    target_link_options(${name} PRIVATE -Wl,--as-needed -Wl,-z,defs -Wl,-Bsymbolic -fno-sanitize=all)
+  else()
+    add_executable(${name} ${arg_SOURCES})
+  endif()
   if(arg_STATIC)
-    target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} mayfly_warnings)
     target_link_options(${name} PRIVATE -static)
+  endif()
+  if(arg_STATIC OR arg_PRELOADED)
+    target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} mayfly_warnings)
   else()
     target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} mayfly_settings)
   endif()
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${MAYFLY_BUILD_LIBEXEC_DIR})
-  set_property(GLOBAL APPEND PROPERTY MAYFLY_PROGRAMS ${name})
-  if(MAYFLY_INSTALL)
-    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/mayfly COMPONENT framework)
-  endif()
-endfunction()
-
-# mayfly_add_preloaded(<name> DIRECTORY <dir> SOURCES <file>...)
-#
-# A library lib<name>.so that users' programs are loaded with: without sanitizers, and with no need but libc. Where it is
-# and how it is found, as of mayfly_add_program().
-function(mayfly_add_preloaded name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "DIRECTORY" "SOURCES")
-  if(arg_UNPARSED_ARGUMENTS OR NOT arg_DIRECTORY OR NOT arg_SOURCES)
-    message(FATAL_ERROR "mayfly_add_preloaded(${name}): DIRECTORY and SOURCES are required; "
-                        "not understood: '${arg_UNPARSED_ARGUMENTS}'")
-  endif()
-  list(TRANSFORM arg_SOURCES PREPEND ${arg_DIRECTORY}/)
-  add_library(${name} MODULE ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
-  target_link_libraries(${name} PRIVATE mayfly_warnings)
-  # Whatever the user builds the rest with.
-  set(plain -fno-sanitize=all -fno-profile-arcs -fno-test-coverage
-    $<$<CXX_COMPILER_ID:Clang>:-fno-profile-instr-generate> $<$<CXX_COMPILER_ID:Clang>:-fno-coverage-mapping>)
-  target_compile_options(${name} PRIVATE -fno-exceptions -fno-rtti -fvisibility=hidden ${plain})
-  target_link_options(${name} PRIVATE -Wl,--as-needed -Wl,-z,defs -Wl,-Bsymbolic -fno-sanitize=all)
-  set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${MAYFLY_BUILD_LIBEXEC_DIR})
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${MAYFLY_BUILD_LIBEXEC_DIR} LIBRARY_OUTPUT_DIRECTORY ${MAYFLY_BUILD_LIBEXEC_DIR})
   set_property(GLOBAL APPEND PROPERTY MAYFLY_PROGRAMS ${name})
   if(MAYFLY_INSTALL)
-    install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/mayfly COMPONENT framework)
+    install(TARGETS ${name}
+      RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/mayfly COMPONENT framework
+      LIBRARY DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/mayfly COMPONENT framework)
   endif()
 endfunction()
 

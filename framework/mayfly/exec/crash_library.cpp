@@ -22,8 +22,6 @@
 namespace mayfly {
 namespace {
 
-constexpr int kMostFrames = 64;
-
 alignas(16) char handlers_stack[kHandlersStack];
 pid_t process = -1;
 std::atomic<pid_t> teller = 0;  // the thread that tells
@@ -106,8 +104,8 @@ void write_report(int signal, const void* context) {
   const std::uintptr_t instruction = interrupted_instruction(context);
   if (instruction != 0) add_frame(report, instruction);
   report.write();  // of a broken stack it may be all that can be told
-  void* frames[kMostFrames];
-  const int count = ::backtrace(frames, kMostFrames);
+  void* frames[crash_tree::kMostFrames];
+  const int count = ::backtrace(frames, crash_tree::kMostFrames);
   // The handler's own frames are above it. Of a return address, the call is before it.
   int at = 0;
   while (at < count && reinterpret_cast<std::uintptr_t>(frames[at]) != instruction) ++at;

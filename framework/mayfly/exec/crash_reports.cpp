@@ -11,8 +11,8 @@
 #include <charconv>
 #include <csignal>
 #include <cstdint>
-#include <cstring>
 #include <exception>
+#include <iterator>
 #include <optional>
 
 #include "mayfly/exec/again.h"
@@ -39,7 +39,6 @@ namespace fs = std::filesystem;
 constexpr mode_t kReadableForAll = 0644;
 constexpr const char* kMostBytes = "1m";
 constexpr TreeLimits kLimits{.files = 10, .bytes = 1UL << 20};
-constexpr std::size_t kMostFrames = 64;
 
 /// "/proc/self/fd/9/libfmt.so.9+0x1a2b", written by who knows whom.
 std::optional<CodeFrame> parse_frame(std::string_view line) {
@@ -52,10 +51,9 @@ std::optional<CodeFrame> parse_frame(std::string_view line) {
 }
 
 bool is_position_independent(const fs::path& program) {
-  const std::string start = read_file(program).substr(0, sizeof(Elf64_Ehdr));
   Elf64_Ehdr header{};
-  std::memcpy(&header, start.data(), start.size());
-  return header.e_type != ET_EXEC;
+  const UniqueFd file = open_file(program, O_RDONLY);
+  return ::pread(file.get(), &header, sizeof header, 0) == sizeof header && header.e_type != ET_EXEC;
 }
 
 }  // namespace
@@ -171,7 +169,7 @@ std::string CrashReports::told() const {
   std::from_chars(number.data(), number.data() + number.size(), signal);
   if (signal <= 0 || signal >= NSIG) return {};
   std::vector<CodeFrame> frames;
-  while (!text.empty() && frames.size() < kMostFrames) {
+  while (!text.empty() && std::ssize(frames) < crash_tree::kMostFrames) {
     if (auto frame = parse_frame(take_line(text))) frames.push_back(*std::move(frame));
   }
   add_places(frames, [&](const std::string& object) -> std::optional<fs::path> {

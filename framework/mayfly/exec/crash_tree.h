@@ -13,6 +13,9 @@ inline constexpr const char* kWait = "wait";
 /// Made by the program: the signal's number, then the frames, a line each: "/proc/self/fd/9/libfmt.so.9+0x1a2b".
 inline constexpr const char* kReport = "crash";
 
+/// How many frames it tells at most.
+inline constexpr int kMostFrames = 64;
+
 /// How long a program waits to be let go on, though the caller always does: nobody else ends one that waits here.
 inline constexpr int kLongestWaitMs = 180'000;
 

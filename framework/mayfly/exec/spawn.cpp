@@ -31,7 +31,7 @@ std::vector<const char*> pointers(const std::vector<std::string>& texts) {
   return list;
 }
 
-/// Everything that the children read and write; lives on the caller's stack while it is suspended.
+/// Everything that the children read and write; lives on the caller's stack while it waits.
 struct Shared : Entry {
   // The program.
   const char* const* argv = nullptr;
@@ -164,7 +164,7 @@ pid_t start_child(Shared& shared, void (*entry)(void*), const ChildStack& stack,
   return static_cast<pid_t>(child);
 }
 
-/// Tells when a child has left the shared memory: the suspended parent goes on a little before (exec_mmap() in the
+/// Tells when a child has left the shared memory: the waiting parent goes on a little before (exec_mmap() in the
 /// kernel's fs/exec.c), while descriptors are closed on exec a little after.
 class ExecNotice {
  public:

@@ -14,7 +14,10 @@ struct ComparisonReport {
   [[nodiscard]] bool equal() const noexcept { return differences.empty(); }
 };
 
-/// Converges two clean machines and compares how they end up: whatever depends on time, chance or order shows.
+/// Converges two clean machines and compares how they end up: whatever depends on time, chance or order shows. Units
+/// and ports that differ have five seconds to become alike, and have to stay so for one: services start at their own
+/// speed.
+/// @throws as Session::start() and Container::converge()
 [[nodiscard]] ComparisonReport check_reproducible(Session& session, const Profile& profile,
                                                   const StartOptions& options = {});
 
@@ -25,7 +28,9 @@ struct UpgradeReport {
   [[nodiscard]] bool equal() const noexcept { return upgraded.equal() && downgraded.equal(); }
 };
 
-/// Converges old, then new, then old again on one machine, and compares with fresh machines of each.
+/// Converges old, then new, then old again on one machine, and compares with fresh machines of each, as
+/// check_reproducible() does; the old version's services have up to five seconds to come to rest before they are
+/// replaced.
 /// @throws Error when the two profiles' images or inits differ
 [[nodiscard]] UpgradeReport check_upgrade(Session& session, const Profile& from, const Profile& to,
                                           const StartOptions& options = {});
