@@ -265,6 +265,47 @@ TEST_F(LookedAtHostProgram, ATestThatCrashesLeavesItsReport) {
   EXPECT_FALSE(std::filesystem::exists(root / "plain_test.Crashes" / "old"));
 }
 
+TEST_F(LookedAtHostProgram, ATestThatHangsLeavesItsReport) {
+  const ProcessResult result =
+      run_process({MAYFLY_COMMAND, "test", profile(), MAYFLY_PLAIN_TEST, "--filter", "Hangs.*", "--timeout", "1s"},
+                  {.env = {{"MAYFLY_ARTIFACTS_DIR", artifacts_.string()}}, .timeout = Milliseconds(120'000)});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, HasSubstr("still ran after 1s and was killed and without a result while Hangs.ForEver ran"));
+  const std::filesystem::path file = artifacts_ / "plain_test.Hangs" / "plain_test-1.gdb.txt";
+  EXPECT_THAT(result.out, HasSubstr(file.string()));
+  EXPECT_THAT(read_file(file), HasSubstr("Hangs_ForEver_Test::TestBody"));
+}
+
+TEST_F(HostProgramTest, TheStatusFileTellsHowTheCommandEnded) {
+  const std::filesystem::path file = directory_.path() / "status";
+  const auto status_of = [&](std::vector<std::string> command) -> std::optional<std::string> {
+    std::vector<std::string> argv{"run", "--host-program", "--timeout", "5s", "--status", file.string(), profile()};
+    argv.push_back("--");
+    argv.insert(argv.end(), command.begin(), command.end());
+    mayfly(argv);
+    return read_file_if_exists(file);
+  };
+  EXPECT_EQ(status_of({"sh", "-c", "exit 139"}), "exit 139\n");
+  EXPECT_EQ(status_of({"sh", "-c", "kill -SEGV $$"}), "signal 11\n");
+  EXPECT_EQ(status_of({"sleep", "600"}), "timeout\n");
+  EXPECT_EQ(status_of({"sh", "-c", "kill -KILL $$"}), "signal 9\n");
+  EXPECT_EQ(mayfly({"run", "--status", file, "--user", "nobody-here", profile(), "--", "true"}).exit_code, 3);
+  EXPECT_EQ(read_file_if_exists(file), std::nullopt);
+}
+
+TEST_F(HostProgramTest, AnExitCodeIsNoSignalAndTheMachinesFailureNotTheProgramsOwn) {
+  const auto test = [&](const std::vector<std::string>& options, const std::string& script) {
+    std::vector<std::string> argv{"test", profile(), "/bin/sh", "--framework", "plain"};
+    argv.insert(argv.end(), options.begin(), options.end());
+    argv.insert(argv.end(), {"--", "-c", script});
+    return mayfly(argv).out;
+  };
+  EXPECT_THAT(test({}, "exit 139"), AllOf(HasSubstr("exited with 139"), Not(HasSubstr("SIGSEGV"))));
+  EXPECT_THAT(test({}, "kill -SEGV $$"), HasSubstr("killed by SIGSEGV"));
+  EXPECT_THAT(test({"--user", "nobody-here"}, "exit 0"),
+              AllOf(HasSubstr("lost its container ('mayfly run' exited with "), HasSubstr("no user 'nobody-here'")));
+}
+
 TEST_F(HostProgramTest, TestRunsEachSuiteInAContainer) {
   const std::string junit = directory_.path() / "junit.xml";
   const ProcessResult result = mayfly({"test", profile(), MAYFLY_PLAIN_TEST, "--filter",

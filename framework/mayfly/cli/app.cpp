@@ -196,6 +196,9 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
   run->add_option("--artifacts", line.run.artifacts,
                   "of a program of this host that crashes or is killed, save what gdb tells there")
       ->type_name("DIR");
+  run->add_option("--status", line.run.status,
+                  "write there how COMMAND ended: 'exit 3', 'signal 11' or 'timeout'; no file: it never ran to an end")
+      ->type_name("FILE");
   run->add_option("--copy-out", line.copy_out, "file or directory that is copied out of the container after")
       ->type_name("CONTAINER=HOST")
       ->expected(1)

@@ -28,6 +28,7 @@ struct RunArguments {
   std::string timeout{};              ///< as parse_duration() reads it; empty: none
   bool host_program = false;          ///< ExecOptions::host_program
   std::filesystem::path artifacts{};  ///< what explains the crash of a program of the host; empty: nowhere
+  std::filesystem::path status{};     ///< where it is written how the command ended; empty: nowhere
   std::vector<HostMount> mounts{};    ///< before the command
   std::vector<std::pair<std::filesystem::path, std::string>> copy_in{};   ///< host, container; before the command
   std::vector<std::pair<std::string, std::filesystem::path>> copy_out{};  ///< container, host; after it, if there

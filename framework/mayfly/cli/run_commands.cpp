@@ -1,4 +1,6 @@
 // mayfly run, mayfly shell: what starts a container for a command.
+#include <fmt/format.h>
+
 #include <cstdlib>
 
 #include "mayfly/cli/commands.h"
@@ -6,6 +8,7 @@
 #include "mayfly/cli/load_profiles.h"
 #include "mayfly/cli/usage_error.h"
 #include "mayfly/exec/body_debugging.h"
+#include "mayfly/support/file_io.h"
 #include "mayfly/support/flags.h"
 
 namespace mayfly {
@@ -35,6 +38,13 @@ void copy_results(const Container& container,
   }
 }
 
+/// "exit 3", "signal 11", "timeout"
+std::string status_text(const ExecResult& result) {
+  if (result.timed_out) return "timeout\n";
+  if (result.signal != 0) return fmt::format("signal {}\n", result.signal);
+  return fmt::format("exit {}\n", result.exit_code);
+}
+
 /// As the fixtures do, and by the same variables.
 void save_crashes(const std::filesystem::path& artifacts) {
   if (artifacts.empty() || !environment_flag("MAYFLY_GDB", true)) return;
@@ -45,6 +55,8 @@ void save_crashes(const std::filesystem::path& artifacts) {
 
 int run_attached_in(const RunArguments& arguments, const ExecOptions& options) {
   save_crashes(arguments.artifacts);
+  // What is there is of an earlier command.
+  if (!arguments.status.empty()) std::filesystem::remove(arguments.status);
   const Profile profile = load_named_profile(arguments.profile);
   if (arguments.provision) require_secrets({profile}, {.steps = {ScenarioStep::converge}});
   SessionGuard guard;
@@ -53,10 +65,11 @@ int run_attached_in(const RunArguments& arguments, const ExecOptions& options) {
       const Container container = start(session, profile, arguments.provision);
       for (const HostMount& mount : arguments.mounts) mount_from_host(container.target(), mount);
       for (const auto& [from, to] : arguments.copy_in) container.copy_in(from, to);
-      const int status =
+      const ExecResult result =
           container.run_attached(arguments.command.empty() ? login_shell(container) : arguments.command, options);
       copy_results(container, arguments.copy_out);
-      return status;
+      if (!arguments.status.empty()) write_file(arguments.status, status_text(result));
+      return result.exit_code;
     });
     guard.wait_if_interrupted();
     return code;

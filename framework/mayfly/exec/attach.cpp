@@ -177,7 +177,8 @@ void take_files(const SpawnPlan& plan) {
   write_all(STDERR_FILENO, reports_of(plan), "standard error");
 }
 
-int attach(const Target& target, const SpawnPlan& plan, const ExecOptions& options, const Pseudoterminal* terminal) {
+void attach(const Target& target, const SpawnPlan& plan, const ExecOptions& options, const Pseudoterminal* terminal,
+            ExecResult& result) {
   constexpr int kTimedOut = 124;  // as timeout(1) has it
   constexpr int kSignalBase = 128;
   constexpr int kDyingMs = 50;
@@ -187,7 +188,8 @@ int attach(const Target& target, const SpawnPlan& plan, const ExecOptions& optio
   if (process.exec_error() != 0) {
     const ExecFailure failure = explain_exec_failure(target, plan, process.exec_error());
     write_all(STDERR_FILENO, failure.line, "standard error");
-    return failure.exit_code;
+    result.exit_code = failure.exit_code;
+    return;
   }
   try {
     Deadline deadline = options.timeout ? Deadline::after(*options.timeout) : Deadline::never();
@@ -196,18 +198,20 @@ int attach(const Target& target, const SpawnPlan& plan, const ExecOptions& optio
     Attachment attachment(plan, signals, deadline, terminal);
     const Ending ending = attachment.wait(process);
     if (ending == Ending::exited) {
-      const int code = process.wait();
+      set_end(result, process.wait());
       take_files(plan);
       // The command's death can be seen a little before that of its container.
-      if (code == kSignalBase + SIGKILL && target.state().dies_within(kDyingMs)) {
+      if (result.signal == SIGKILL && target.state().dies_within(kDyingMs)) {
         throw_stopped();
       }
-      return code;
+      return;
     }
-    if (plan.crash && ending == Ending::deadline) plan.crash->look_late(process.pid());
+    result.timed_out = ending == Ending::deadline;
+    if (plan.crash && result.timed_out) plan.crash->look_late(process.pid());
     cgroup.kill(process);
     take_files(plan);
-    return ending == Ending::deadline ? kTimedOut : kSignalBase + attachment.signal();
+    result.signal = result.timed_out ? SIGKILL : attachment.signal();
+    result.exit_code = result.timed_out ? kTimedOut : kSignalBase + result.signal;
   } catch (...) {
     cgroup.kill(process);
     throw;
@@ -216,7 +220,9 @@ int attach(const Target& target, const SpawnPlan& plan, const ExecOptions& optio
 
 }  // namespace
 
-int run_attached(const Target& target, const std::vector<std::string>& argv, const ExecOptions& options) {
+ExecResult run_attached(const Target& target, const std::vector<std::string>& argv, const ExecOptions& options) {
+  const auto begin = Deadline::Clock::now();
+  ExecResult result{.argv = argv};
   const bool interactive = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
   ExecOptions with_terminal = options;
   const char* const kind = std::getenv("TERM");
@@ -226,14 +232,17 @@ int run_attached(const Target& target, const std::vector<std::string>& argv, con
   SpawnPlan plan = plan_command(target, argv, with_terminal);
   if (!interactive) {
     plan.stdio = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
-    return attach(target, plan, options, nullptr);
+    attach(target, plan, options, nullptr, result);
+  } else {
+    Pseudoterminal terminal = open_pseudoterminal(target, target.state().users.to_host(plan.account.uid).value_or(0),
+                                                  target.state().groups.to_host(plan.account.gid).value_or(0));
+    copy_window_size(STDIN_FILENO, terminal.master.get());
+    plan.stdio.fill(terminal.slave.get());
+    plan.controlling_terminal = true;
+    attach(target, plan, options, &terminal, result);
   }
-  Pseudoterminal terminal = open_pseudoterminal(target, target.state().users.to_host(plan.account.uid).value_or(0),
-                                                target.state().groups.to_host(plan.account.gid).value_or(0));
-  copy_window_size(STDIN_FILENO, terminal.master.get());
-  plan.stdio.fill(terminal.slave.get());
-  plan.controlling_terminal = true;
-  return attach(target, plan, options, &terminal);
+  result.duration = std::chrono::duration_cast<Milliseconds>(Deadline::Clock::now() - begin);
+  return result;
 }
 
 }  // namespace mayfly

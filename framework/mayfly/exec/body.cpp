@@ -350,7 +350,7 @@ BodyEnd BodyRun::by_fork() {
     cgroup_.kill_all();
     ::kill(pid, SIGKILL);  // not reaped yet; it may have left its control group
   }
-  const siginfo_t info = process.wait_info();
+  const siginfo_t info = process.wait();
   pump_.drain();
   counters.add_to_own();
   return finish(shared.get().entry, info, timed_out, child_.reporter);
@@ -440,7 +440,7 @@ BodyEnd BodyRun::in_shared_memory() {
     timed_out = true;
     kill_all();
   }
-  const siginfo_t info = process.wait_info();
+  const siginfo_t info = process.wait();
   pump_.drain();
   return finish(child_.entry, info, timed_out, nullptr);
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
+
 #include "mayfly/exec/again.h"
 #include "mayfly/exec/command_plan.h"
 #include "mayfly/exec/coverage_files.h"
@@ -17,12 +19,12 @@
 namespace mayfly {
 namespace {
 
-constexpr int kKilled = 128 + 9;
+constexpr int kKilled = 128 + SIGKILL;
 
 /// The command's death can be seen a little before that of its container.
 bool died_with_container(const Target& target, const ExecResult& result) {
   constexpr int kDyingMs = 50;
-  return result.exit_code == kKilled && !result.timed_out && target.state().dies_within(kDyingMs);
+  return result.signal == SIGKILL && !result.timed_out && target.state().dies_within(kDyingMs);
 }
 
 void run_plan(const Target& target, SpawnPlan& plan, const ExecOptions& options, ExecResult& result) {
@@ -48,9 +50,10 @@ void run_plan(const Target& target, SpawnPlan& plan, const ExecOptions& options,
       if (plan.crash) plan.crash->look_late(process.pid());
       result.timed_out = true;
       result.exit_code = kKilled;
+      result.signal = SIGKILL;
       cgroup.kill(process);
     } else {
-      result.exit_code = process.wait();
+      set_end(result, process.wait());
     }
     pump.drain();
   } catch (...) {

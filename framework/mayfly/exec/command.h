@@ -41,6 +41,7 @@ struct ExecOptions {
 struct ExecResult {
   std::vector<std::string> argv{};
   int exit_code = 0;       ///< 128 + n when signal n ended it; 127 not found, 126 can't be executed (as a shell has it)
+  int signal = 0;          ///< that ended it; 0: none, so that it has exited with `exit_code`
   bool timed_out = false;  ///< the deadline passed and the tree was killed
   std::string out{};       ///< standard output
   std::string err{};       ///< standard error
@@ -57,10 +58,12 @@ struct ExecResult {
 /// The strict twin. @throws CommandError when the exit code isn't 0, TimeoutError
 ExecResult check(const Target& target, const std::vector<std::string>& argv, const ExecOptions& options = {});
 
-/// Runs a command with the caller's own stdin, stdout and stderr (a terminal, for `mayfly shell`).
-/// @return its exit code
+/// Runs a command with the caller's own stdin, stdout and stderr (a terminal, for `mayfly shell`). A signal to the
+/// caller that he doesn't handle ends the command.
+/// @return its exit code is 124 when it had to be killed at its deadline (as timeout(1) has it), 128 + n when signal n
+/// came to the caller; what it has written isn't in it
 /// @throws StoppedError also when the container stopped while it ran and took it along
-[[nodiscard]] int run_attached(const Target& target, const std::vector<std::string>& argv,
-                               const ExecOptions& options = {});
+[[nodiscard]] ExecResult run_attached(const Target& target, const std::vector<std::string>& argv,
+                                      const ExecOptions& options = {});
 
 }  // namespace mayfly

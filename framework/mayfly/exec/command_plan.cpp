@@ -131,6 +131,13 @@ ExecFailure explain_exec_failure(const Target& target, const SpawnPlan& plan, in
   return {kNotFound, fmt::format("mayfly: '{}' not found in the container's PATH ({})\n", program, path)};
 }
 
+void set_end(ExecResult& result, const siginfo_t& status) noexcept {
+  constexpr int kSignalBase = 128;
+  const bool exited = status.si_code == CLD_EXITED;
+  result.signal = exited ? 0 : status.si_status;
+  result.exit_code = exited ? status.si_status : kSignalBase + status.si_status;
+}
+
 std::string reports_of(const SpawnPlan& plan) {
   return (plan.reports ? plan.reports->take() : std::string()) + (plan.crash ? plan.crash->take() : std::string());
 }

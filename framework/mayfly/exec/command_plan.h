@@ -22,6 +22,9 @@ struct ExecFailure {
 };
 [[nodiscard]] ExecFailure explain_exec_failure(const Target& target, const SpawnPlan& plan, int exec_error);
 
+/// How a command ended, by its status as waitid(2) has it.
+void set_end(ExecResult& result, const siginfo_t& status) noexcept;
+
 /// Once a program of the host has ended: what it and its sanitizer tell of that, beside its output. Takes it.
 [[nodiscard]] std::string reports_of(const SpawnPlan& plan);
 

@@ -91,7 +91,7 @@ int main(int argc, char** argv) {
   }
   try {
     const Request request = parse(argc, argv);
-    return run_attached(mayfly::Target::from_init(request.init), request.argv, request.options);
+    return run_attached(mayfly::Target::from_init(request.init), request.argv, request.options).exit_code;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "mayfly-enter: %s\n", error.what());
     return kNotEntered;

@@ -116,11 +116,6 @@ MAYFLY_VM_CHILD void host_worker(void* argument) noexcept {
   child_exit(0);
 }
 
-int exit_code_of(const siginfo_t& info) {
-  constexpr int kSignalBase = 128;
-  return info.si_code == CLD_EXITED ? info.si_status : kSignalBase + info.si_status;
-}
-
 /// Waits for a child, whatever signal it ends with.
 siginfo_t reap(pid_t child) {
   siginfo_t info{};
@@ -336,9 +331,7 @@ void ContainerProcess::kill() const noexcept {
   }
 }
 
-int ContainerProcess::wait() { return exit_code_of(wait_info()); }
-
-siginfo_t ContainerProcess::wait_info() { return reap(std::exchange(pid_, -1)); }
+siginfo_t ContainerProcess::wait() { return reap(std::exchange(pid_, -1)); }
 
 ContainerProcess ContainerProcess::adopt(pid_t child) {
   ContainerProcess process;

@@ -67,10 +67,8 @@ class ContainerProcess {
 
   /// Kills and reaps it; without effect when that has been done.
   void end() noexcept;
-  /// Waits for its end and reaps it. @return its exit code, 128 + n when signal n ended it
-  [[nodiscard]] int wait();
-  /// The same. @return its status as waitid(2) has it
-  [[nodiscard]] siginfo_t wait_info();
+  /// Waits for its end and reaps it. @return its status as waitid(2) has it
+  [[nodiscard]] siginfo_t wait();
 
  private:
   ContainerProcess() = default;

@@ -127,7 +127,7 @@ std::string Container::why_stopped() const {
 ExecResult Container::run(const std::vector<std::string>& argv, ExecOptions options) const {
   return while_it_runs(*this, [&] {
     ExecResult result = mayfly::run(state_->target, argv, with_profile_env(state_->profile, std::move(options)));
-    if (result.exit_code == kKilled && !result.timed_out && !running()) {
+    if (result.signal == SIGKILL && !result.timed_out && !running()) {
       result.err += fmt::format("mayfly: {}\n", why_stopped());
     }
     return result;
@@ -145,7 +145,7 @@ ExecResult Container::run_host_binary(const std::vector<std::string>& argv, Exec
   return run(argv, std::move(options));
 }
 
-int Container::run_attached(const std::vector<std::string>& argv, ExecOptions options) const {
+ExecResult Container::run_attached(const std::vector<std::string>& argv, ExecOptions options) const {
   return while_it_runs(*this, [&] {
     return mayfly::run_attached(state_->target, argv, with_profile_env(state_->profile, std::move(options)));
   });

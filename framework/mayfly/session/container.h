@@ -58,9 +58,8 @@ class Container {
   /// Runs a program that was built on the host, in whatever image: `run_host_binary({"build/client_test"})`. The same
   /// as run() with ExecOptions::host_program.
   [[nodiscard]] ExecResult run_host_binary(const std::vector<std::string>& argv, ExecOptions options = {}) const;
-  /// Runs a command with the caller's own stdin, stdout and stderr.
-  /// @return its exit code
-  int run_attached(const std::vector<std::string>& argv, ExecOptions options = {}) const;
+  /// Runs a command with the caller's own stdin, stdout and stderr: see run_attached() of command.h.
+  ExecResult run_attached(const std::vector<std::string>& argv, ExecOptions options = {}) const;
 
   /// Runs `body`, code of this program, in the container: in its namespaces and control groups, as its root or another
   /// user, with its capabilities and system call filter. It sees what it captures; whether what it changes stays is the

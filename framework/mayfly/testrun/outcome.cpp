@@ -26,8 +26,9 @@ bool counts_as_failure(const JunitCase& test) {
 
 std::string describe(const ProcessEnd& end) {
   if (end.timed_out) return fmt::format("still ran after {} and was killed", to_string(*end.timed_out));
-  if (end.signal == 0) return fmt::format("exited with {}", end.exit_code);
-  return fmt::format("killed by {}", signal_text(end.signal));
+  const std::string how = end.signal == 0 ? fmt::format("exited with {}", end.exit_code)
+                                          : fmt::format("killed by {}", signal_text(end.signal));
+  return end.machine_failed ? fmt::format("lost its container ('mayfly run' {})", how) : how;
 }
 
 std::string describe(const TestProgress& progress) {
@@ -87,7 +88,7 @@ TestOutcome outcome_of_plain(const TestProcess& process, const ProcessEnd& end, 
   TestOutcome outcome;
   JunitCase test{.name = process.tests.front().test, .class_name = process.suite, .duration = end.duration};
   if (end.timed_out || end.signal != 0 || end.exit_code != 0) {
-    test.outcome = end.exit_code != 0 ? Outcome::failed : Outcome::error;
+    test.outcome = end.exit_code != 0 && !end.machine_failed ? Outcome::failed : Outcome::error;
     test.message = describe(end);
     test.details = test.message + "\n" + progress.output();
     test.out = progress.output();
@@ -105,7 +106,7 @@ bool TestOutcome::failed() const noexcept {
 TestOutcome outcome_of(const TestProcess& process, const ProcessEnd& end, const std::optional<std::string>& result,
                        const TestProgress& progress) {
   if (process.framework == TestFramework::plain) return outcome_of_plain(process, end, progress);
-  if (!result) return without_results(process, end, progress, " and without a result");
+  if (!result) return without_results(process, end, progress, end.machine_failed ? "" : " and without a result");
   std::vector<JunitSuite> suites;
   try {
     suites = parse_result(process.framework, *result);
@@ -139,9 +140,7 @@ TestOutcome outcome_of(const TestProcess& process, const ProcessEnd& end, const 
     outcome.problem = fmt::format("{} while {} ran", describe(end), to_string(name_of(*crashed)));
     return outcome;
   }
-  // Catch2's exit code is the number of failed assertions, which from a container looks like a signal above 128.
-  const bool is_count = process.framework == TestFramework::catch2 && any_failed && missing.empty();
-  if (end.timed_out || (end.signal != 0 && !is_count)) {
+  if (end.timed_out || end.signal != 0 || end.machine_failed) {
     outcome.problem = describe(end) + " after its last test";
   } else if (end.exit_code != 0 && !any_failed) {
     outcome.problem = describe(end) + " although no test failed";

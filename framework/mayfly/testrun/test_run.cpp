@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "mayfly/report/artifacts.h"
@@ -23,8 +24,6 @@ namespace fs = std::filesystem;
 
 constexpr Milliseconds kTick{100};
 constexpr Milliseconds kListingPatience{60'000};
-constexpr int kSignalBase = 128;
-constexpr int kLastSignal = 64;
 constexpr const char* kListing = "(list of tests)";
 /// Where a program in a container writes its results.
 constexpr const char* kResultInside = "/tmp/.mayfly-test-result.xml";
@@ -139,7 +138,11 @@ std::map<std::string, std::string> TestRun::shard_of(const TestProcess& process)
   return {{"GTEST_TOTAL_SHARDS", std::to_string(shard.total)}, {"GTEST_SHARD_INDEX", std::to_string(shard.index)}};
 }
 
-TestRun::Command TestRun::command_of(const TestProcess& process, const fs::path& result) const {
+TestRun::Files TestRun::files_of(std::size_t id) const {
+  return {.result = file_of(id, "xml"), .status = file_of(id, "status")};
+}
+
+TestRun::Command TestRun::command_of(const TestProcess& process, const std::optional<Files>& files) const {
   Command command;
   std::vector<std::string>& argv = command.argv;
   if (const std::optional<TestsInside>& inside = options_.inside) {
@@ -149,11 +152,17 @@ TestRun::Command TestRun::command_of(const TestProcess& process, const fs::path&
       for (const auto& [name, value] : shard_of(process))
         argv.insert(argv.end(), {"--env", fmt::format("{}={}", name, value)});
     }
-    if (!result.empty() && !options_.artifacts_root.empty()) {
-      argv.insert(argv.end(), {"--artifacts", artifacts_of(process).string()});
-    }
-    if (!result.empty() && process.framework != TestFramework::plain) {
-      argv.insert(argv.end(), {"--copy-out", fmt::format("{}={}", kResultInside, result.string())});
+    if (files) {
+      argv.insert(argv.end(), {"--status", files->status.string()});
+      if (options_.timeout.count() > 0) {
+        argv.insert(argv.end(), {"--timeout", fmt::format("{}ms", options_.timeout.count())});
+      }
+      if (!options_.artifacts_root.empty()) {
+        argv.insert(argv.end(), {"--artifacts", artifacts_of(process).string()});
+      }
+      if (process.framework != TestFramework::plain) {
+        argv.insert(argv.end(), {"--copy-out", fmt::format("{}={}", kResultInside, files->result.string())});
+      }
     }
     argv.insert(argv.end(), {inside->profile.string(), "--"});
   }
@@ -163,8 +172,8 @@ TestRun::Command TestRun::command_of(const TestProcess& process, const fs::path&
   command.selection_length = chosen.size();
   argv.insert(argv.end(), chosen.begin(), chosen.end());
   argv.insert(argv.end(), options_.arguments.begin(), options_.arguments.end());
-  if (!result.empty()) {
-    const auto words = result_options(process.framework, options_.inside ? kResultInside : result.string());
+  if (files) {
+    const auto words = result_options(process.framework, options_.inside ? kResultInside : files->result.string());
     argv.insert(argv.end(), words.begin(), words.end());
   }
   return command;
@@ -196,9 +205,10 @@ std::vector<std::string> FinishedProcess::command_for(const TestName& test) cons
 void TestRun::start(std::size_t id) {
   const TestProcess& process = plan_.processes[id];
   RunningProcesses::Start how{
-      .argv = command_of(process, file_of(id, "xml")).argv, .env = shard_of(process), .output = file_of(id, "out")};
+      .argv = command_of(process, files_of(id)).argv, .env = shard_of(process), .output = file_of(id, "out")};
   if (options_.inside && ::getenv("MAYFLY_POOL") == nullptr) how.env["MAYFLY_POOL"] = "on";
-  if (options_.timeout.count() > 0) how.timeout = options_.timeout;
+  // In a container the program's time is what counts, not that in which its machine is made.
+  if (!options_.inside && options_.timeout.count() > 0) how.timeout = options_.timeout;
   if (!options_.artifacts_root.empty()) {
     const std::string& name = programs_[process.program].name;
     how.env["MAYFLY_ARTIFACTS_DIR"] = programs_.size() == 1
@@ -216,17 +226,33 @@ void TestRun::start(std::size_t id) {
   watched_.emplace(id, std::move(watched));
 }
 
-void TestRun::finish(std::size_t id, ProcessEnd end, const Observer& observer) {
-  // `mayfly run` tells of a signal as a shell does.
-  if (options_.inside && end.exit_code > kSignalBase && end.exit_code <= kSignalBase + kLastSignal) {
-    end.signal = std::exchange(end.exit_code, 0) - kSignalBase;
+ProcessEnd TestRun::end_inside(const ProcessEnd& end, const fs::path& status) const {
+  std::istringstream words(read_file_if_exists(status).value_or(""));
+  std::string how;
+  int number = 0;
+  words >> how >> number;
+  ProcessEnd inside{.duration = end.duration};
+  if (how == "timeout") {
+    inside.timed_out = options_.timeout;
+  } else if (how == "signal") {
+    inside.signal = number;
+  } else if (how == "exit") {
+    inside.exit_code = number;
+  } else {
+    inside = end;
+    inside.machine_failed = true;
   }
+  return inside;
+}
+
+void TestRun::finish(std::size_t id, ProcessEnd end, const Observer& observer) {
+  const Files files = files_of(id);
+  if (options_.inside) end = end_inside(end, files.status);
   const std::unique_ptr<Watched> watched = std::move(watched_.at(id));
   watched_.erase(id);
   watched->catch_up();
   const TestProcess& process = plan_.processes[id];
-  const fs::path xml = file_of(id, "xml");
-  Command command = command_of(process, {});
+  Command command = command_of(process, std::nullopt);
   FinishedProcess done{.process = process,
                        .program = programs_[process.program].name,
                        .command = std::move(command.argv),
@@ -234,9 +260,10 @@ void TestRun::finish(std::size_t id, ProcessEnd end, const Observer& observer) {
                        .selection_length = command.selection_length,
                        .started = watched->started,
                        .end = end,
-                       .outcome = outcome_of(process, end, read_file_if_exists(xml), watched->progress),
+                       .outcome = outcome_of(process, end, read_file_if_exists(files.result), watched->progress),
                        .output = file_of(id, "out")};
-  ::unlink(xml.c_str());
+  ::unlink(files.result.c_str());
+  ::unlink(files.status.c_str());
   if (options_.skips_fail) fail_skipped(done.outcome);
   if (done.outcome.problem.empty()) durations_[process.program].remember(process.name, end.duration);
   conclude(id, std::move(done), observer);

@@ -33,7 +33,7 @@ struct TestRunOptions {
   std::optional<TestFramework> framework{};  ///< of all programs; nothing: found out for each
   std::string filter{};                      ///< as the framework takes it; empty: GTEST_FILTER, or all
   std::vector<std::string> arguments{};      ///< for every process, after Mayfly's own
-  Milliseconds timeout{15 * 60 * 1000};      ///< of one process; 0: none
+  Milliseconds timeout{15 * 60 * 1000};      ///< of one process, in a container of its program; 0: none
   bool fail_fast = false;                    ///< start no process once a test has failed
   bool skips_fail = false;                   ///< MAYFLY_REQUIRE=all
   std::filesystem::path artifacts_root{};    ///< where the fixtures' artifacts go; with several programs below it
@@ -112,8 +112,16 @@ class TestRun {
     std::size_t selection = 0;
     std::size_t selection_length = 0;
   };
-  /// @param result where its results are to be on the host; empty: they aren't asked for
-  [[nodiscard]] Command command_of(const TestProcess& process, const std::filesystem::path& result) const;
+  /// What it writes for the host.
+  struct Files {
+    std::filesystem::path result;  ///< of its framework
+    std::filesystem::path status;  ///< of `mayfly run`
+  };
+  [[nodiscard]] Files files_of(std::size_t id) const;
+  /// @param files nothing: to be run by hand
+  [[nodiscard]] Command command_of(const TestProcess& process, const std::optional<Files>& files) const;
+  /// How the program in the container has ended, not `mayfly run`.
+  [[nodiscard]] ProcessEnd end_inside(const ProcessEnd& end, const std::filesystem::path& status) const;
   /// The words that choose the process's tests.
   [[nodiscard]] std::vector<std::string> selection_of(const TestProcess& process) const;
   [[nodiscard]] std::map<std::string, std::string> shard_of(const TestProcess& process) const;
