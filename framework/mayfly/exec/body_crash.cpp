@@ -50,8 +50,8 @@ void tell(int signal, siginfo_t*, void* context) {
     const pid_t self = ::gettid();
     pid_t other = 0;
     const bool first = teller.compare_exchange_strong(other, self);
-    // Another thread that dies, too, mustn't end the process while this one tells; one that fails to tell must.
-    while (!first && other != self) ::pause();
+    if (!first && other != self) wait_for_the_end();
+    // One that fails to tell ends it.
     if (first) tell_of(signal, context);
   }
   die_by(signal);

@@ -127,6 +127,7 @@ class Copier {
 
   void flush() {
     std::vector<ChildEntry> entries;
+    entries.reserve(entries_.size());
     for (const Entry& entry : entries_) {
       entries.push_back({entry.kind, entry.path.c_str(), entry.link.c_str(), entry.mode, entry.source.get()});
     }
@@ -139,7 +140,7 @@ class Copier {
   }
 
  private:
-  static constexpr std::size_t kBuffer = 128 * 1024;
+  static constexpr std::size_t kBuffer = 128UL * 1024;
   const Target& target_;
   std::vector<Entry> entries_{};
   std::vector<char> buffer_ = std::vector<char>(kBuffer);

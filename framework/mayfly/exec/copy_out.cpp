@@ -73,7 +73,7 @@ void copy_file(const UniqueFd& found, mode_t mode, int to_directory, const std::
   if (!to) {
     throw_writing(place, errno);
   }
-  std::array<char, 64 * 1024> buffer;
+  std::array<char, 64UL * 1024> buffer;
   while (true) {
     const ssize_t size = ::read(from.get(), buffer.data(), buffer.size());
     if (size < 0) {

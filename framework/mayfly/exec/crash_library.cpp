@@ -136,8 +136,7 @@ void tell(int signal, siginfo_t*, void* context) {
     const auto self = static_cast<pid_t>(::syscall(SYS_gettid));
     pid_t other = 0;
     const bool first = teller.compare_exchange_strong(other, self);
-    // Another thread that dies, too, mustn't end the process while this one tells.
-    while (!first && other != self) ::pause();
+    if (!first && other != self) wait_for_the_end();
     const int times = ++depth;
     if (times == 1) write_report(signal, context);
     if (times <= 2) wait_after_crash();

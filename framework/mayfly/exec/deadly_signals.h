@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdint>
@@ -47,13 +48,18 @@ inline void handle_deadly_signals(void (*handler)(int, siginfo_t*, void*), void*
   const bool has_stack = stack != nullptr && ::sigaltstack(&own, nullptr) == 0;
   struct sigaction action {};
   action.sa_sigaction = handler;
-  action.sa_flags = static_cast<int>(SA_NODEFER | SA_SIGINFO) | (has_stack ? SA_ONSTACK : 0);
+  action.sa_flags = SA_NODEFER | SA_SIGINFO | (has_stack ? SA_ONSTACK : 0);
   for (const int signal : kDeadlySignals) {
     struct sigaction before {};
     if (::sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_DFL) {
       ::sigaction(signal, &action, nullptr);
     }
   }
+}
+
+/// Of a thread that dies while another one tells of its own death: it mustn't end the process before that has done so.
+[[noreturn]] inline void wait_for_the_end() noexcept {
+  while (true) ::pause();
 }
 
 /// What would have happened without a handler.

@@ -73,7 +73,7 @@ MachineNetwork Server::network_for(const ContainerSpec& spec) {
     network.network_namespace = at->second.router->netns_fd();
     network.link = LxcPlacement::Link{.bridge = at->second.router->bridge(),
                                       .address = fmt::format("{}/{}", network.address, kPrefixLength),
-                                      .gateway = std::string(kGateway),
+                                      .gateway = kGateway,
                                       .ethernet_address = ethernet_address(network.address)};
   }
   return network;

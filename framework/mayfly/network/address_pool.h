@@ -10,9 +10,9 @@ namespace mayfly {
 // sessions can see each other's.
 inline constexpr std::string_view kNetwork = "10.0.2.0/24";
 inline constexpr int kPrefixLength = 24;
-inline constexpr std::string_view kRouterAddress = "10.0.2.1";  ///< the bridge's own
-inline constexpr std::string_view kGateway = "10.0.2.2";        ///< slirp4netns: the way out
-inline constexpr std::string_view kNameServer = "10.0.2.3";     ///< slirp4netns: asks the host's name servers
+inline constexpr const char* kRouterAddress = "10.0.2.1";    ///< the bridge's own
+inline constexpr const char* kGateway = "10.0.2.2";          ///< slirp4netns: the way out
+inline constexpr std::string_view kNameServer = "10.0.2.3";  ///< slirp4netns: asks the host's name servers
 
 /// The addresses 10.0.2.32 to 10.0.2.254 as a value (slirp4netns gives 10.0.2.15 to 10.0.2.30 to DHCP clients). Hands
 /// them out in turn, so that an address rests as long as possible before another container gets it.

@@ -80,13 +80,13 @@ bool add_default_route(int control) noexcept {
   rtentry route{};
   route.rt_dst = address_of("0.0.0.0");
   route.rt_genmask = address_of("0.0.0.0");
-  route.rt_gateway = address_of(kGateway.data());
+  route.rt_gateway = address_of(kGateway);
   route.rt_flags = RTF_UP | RTF_GATEWAY;
   return ::ioctl(control, SIOCADDRT, &route) == 0;
 }
 
 Failure set_up_namespace() noexcept {
-  const char* const bridge = Router::kBridge.data();
+  const char* const bridge = Router::kBridge;
   const int control = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   const int device = ::open("/dev/net/tun", O_RDWR | O_CLOEXEC);
   if (control < 0 || !set_up(control, "lo")) {
@@ -99,7 +99,7 @@ Failure set_up_namespace() noexcept {
     return {"attach the filter that keeps containers off the host's loopback", errno};
   }
   if (::ioctl(control, SIOCBRADDBR, bridge) != 0 || !add_to_bridge(control, bridge, kTap) ||
-      !set_address(control, SIOCSIFADDR, bridge, kRouterAddress.data()) ||
+      !set_address(control, SIOCSIFADDR, bridge, kRouterAddress) ||
       !set_address(control, SIOCSIFNETMASK, bridge, "255.255.255.0") || !set_up(control, bridge) ||
       !set_up(control, kTap)) {
     return {"make the bridge 'mayfly0'", errno};

@@ -3,7 +3,6 @@
 #include <sys/types.h>
 
 #include <string>
-#include <string_view>
 
 #include "mayfly/support/unique_fd.h"
 
@@ -31,7 +30,7 @@ struct RouterOptions {
 /// For single-threaded processes: the death of the thread that made it counts as that of the process.
 class Router {
  public:
-  static constexpr std::string_view kBridge = "mayfly0";
+  static constexpr const char* kBridge = "mayfly0";
 
   /// Blocks until slirp4netns serves the namespace, about 10 ms.
   /// @throws Error when slirp4netns isn't installed, or ends with its own words; SystemError
@@ -42,7 +41,7 @@ class Router {
   Router& operator=(const Router&) = delete;
 
   [[nodiscard]] int netns_fd() const noexcept { return netns_.get(); }
-  [[nodiscard]] std::string bridge() const { return std::string(kBridge); }
+  [[nodiscard]] std::string bridge() const { return kBridge; }
   /// The child process. A caller that reaps all of its children may reap it as well.
   [[nodiscard]] pid_t slirp_pid() const noexcept { return slirp_; }
 

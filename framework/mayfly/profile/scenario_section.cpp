@@ -84,7 +84,7 @@ constexpr Schema<IgnoreSetting, 10> kIgnore{
 void read_ignore(Reader& reader, std::string_view name, const DocumentNode& node, IdempotenceSettings& out) {
   if (node.kind != Kind::array) {
     reader.wrong_type(name, node, "an array of tables",
-                      "write ignore = [{ path = \"/var/lib/x/**\", reason = \"its database\" }]");
+                      R"(write ignore = [{ path = "/var/lib/x/**", reason = "its database" }])");
     return;
   }
   for (const DocumentNode& item : node.items) {

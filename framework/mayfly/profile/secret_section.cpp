@@ -34,7 +34,7 @@ std::optional<std::map<std::string, SecretSource>> read_secrets(Reader& reader, 
       reader.error(entry.place, fmt::format("'{}' can't be the name of a secret: letters, digits and '_'", entry.key));
     } else if (entry.value.kind == DocumentNode::Kind::text) {
       reader.error(entry.value.place, fmt::format("the secret '{}' must not stand in the profile", entry.key),
-                   "say where it is: { env = \"NAME\" } or { file = \"path\" }");
+                   R"(say where it is: { env = "NAME" } or { file = "path" })");
     } else {
       read_table(reader, kSecret, entry.key, entry.value, secrets[entry.key]);
     }

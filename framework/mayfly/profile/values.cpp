@@ -13,8 +13,8 @@ namespace {
 
 using Kind = DocumentNode::Kind;
 
-constexpr std::string_view kSizeHint = "write for example \"512MiB\", \"1.5GiB\" or \"20MB\"";
-constexpr std::string_view kDurationHint = "write for example \"500ms\", \"30s\", \"5min\" or \"1h 30min\"";
+constexpr std::string_view kSizeHint = R"(write for example "512MiB", "1.5GiB" or "20MB")";
+constexpr std::string_view kDurationHint = R"(write for example "500ms", "30s", "5min" or "1h 30min")";
 constexpr std::string_view kModeHint = "write octal digits: \"0644\" or 0o644";
 constexpr unsigned kAllModeBits = 07777;
 
@@ -38,7 +38,7 @@ std::optional<std::filesystem::path> existing_path(Reader& reader, std::string_v
   if (!text) {
     return std::nullopt;
   }
-  const std::filesystem::path path = (reader.directory() / *text).lexically_normal();
+  std::filesystem::path path = (reader.directory() / *text).lexically_normal();
   const bool relative = std::filesystem::path(*text).is_relative();
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);

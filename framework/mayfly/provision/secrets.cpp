@@ -71,7 +71,7 @@ std::map<std::string, std::string> read_secrets(const std::map<std::string, Secr
 
 ProvisionStep with_secrets(ProvisionStep step, const std::map<std::string, std::string>& secrets) {
   for (const auto& [name, value] : secrets) {
-    std::visit([&, &name = name, &value = value](auto& action) { hand_over(action, name, value); }, step.action);
+    std::visit([&, &key = name, &secret = value](auto& action) { hand_over(action, key, secret); }, step.action);
   }
   return step;
 }
