@@ -86,7 +86,9 @@ std::map<std::string, Inner> results_in(const fs::path& report) {
       inner.result = inner.properties.at("result").as_string();
       if (const json::value* failures = inner.properties.if_contains("failures")) {
         for (const json::value& failure : failures->as_array()) {
-          inner.failures.emplace_back(failure.at("failure").as_string());
+          std::string text(failure.at("failure").as_string());
+          if (text.ends_with('\n')) text.pop_back();  // gtest 1.16 has one there, 1.12 hasn't
+          inner.failures.push_back(std::move(text));
         }
       }
       results[fmt::format("{}.{}", suite.at("name").as_string().c_str(), test.at("name").as_string().c_str())] = inner;
@@ -232,7 +234,8 @@ TEST_P(Inside, AFatalFailureEndsTheBodyOnly) {
 }
 
 TEST_P(Inside, KeepsTraces) {
-  EXPECT_THAT(run("FailsWithTraces").failures, ElementsAre(ContainsRegex("Google Test trace:\n.*: inner\n.*: outer$")));
+  EXPECT_THAT(run("FailsWithTraces").failures,
+              ElementsAre(ContainsRegex("Google Test trace:\n[^\n]*: inner\n(Google Test trace:\n)?[^\n]*: outer$")));
 }
 
 TEST_P(Inside, ACrashFailsTheTestWithItsPlace) {
