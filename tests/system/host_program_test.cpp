@@ -290,7 +290,24 @@ TEST_F(HostProgramTest, TheStatusFileTellsHowTheCommandEnded) {
   EXPECT_EQ(status_of({"sleep", "600"}), "timeout\n");
   EXPECT_EQ(status_of({"sh", "-c", "kill -KILL $$"}), "signal 9\n");
   EXPECT_EQ(mayfly({"run", "--status", file, "--user", "nobody-here", profile(), "--", "true"}).exit_code, 3);
-  EXPECT_EQ(read_file_if_exists(file), std::nullopt);
+  EXPECT_EQ(read_file(file), "");
+}
+
+TEST_F(HostProgramTest, AStatusFileIsBegunBeforeAnythingCanFail) {
+  const std::filesystem::path file = directory_.path() / "status";
+  write_file(file, "exit 0\n");
+  EXPECT_EQ(mayfly({"run", "--status", file, "--copy-in", "nonsense", profile(), "--", "true"}).exit_code, 2);
+  EXPECT_EQ(read_file(file), "");
+  const ProcessResult nowhere = mayfly({"run", "--status", directory_.path() / "no/where", profile(), "--", "true"});
+  EXPECT_EQ(nowhere.exit_code, 2);
+  EXPECT_THAT(nowhere.err, HasSubstr("no/where' can't be written: No such file or directory"));
+  // What has happened stays true when its results can't be copied.
+  const ProcessResult copies = mayfly({"run", "--host-program", "--status", file, "--copy-out", "/tmp/x=/dev/null/x",
+                                       profile(), "--", "sh", "-c", "echo > /tmp/x; exit 7"});
+  EXPECT_EQ(copies.exit_code, 3) << copies.err;
+  EXPECT_EQ(read_file(file), "exit 7\n");
+  EXPECT_EQ(mayfly({"run", "--host-program", "--status", "/dev/null", profile(), "--", "true"}).exit_code, 0);
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
 }
 
 TEST_F(HostProgramTest, AnExitCodeIsNoSignalAndTheMachinesFailureNotTheProgramsOwn) {
@@ -302,8 +319,9 @@ TEST_F(HostProgramTest, AnExitCodeIsNoSignalAndTheMachinesFailureNotTheProgramsO
   };
   EXPECT_THAT(test({}, "exit 139"), AllOf(HasSubstr("exited with 139"), Not(HasSubstr("SIGSEGV"))));
   EXPECT_THAT(test({}, "kill -SEGV $$"), HasSubstr("killed by SIGSEGV"));
-  EXPECT_THAT(test({"--user", "nobody-here"}, "exit 0"),
-              AllOf(HasSubstr("lost its container ('mayfly run' exited with "), HasSubstr("no user 'nobody-here'")));
+  EXPECT_THAT(
+      test({"--user", "nobody-here"}, "exit 0"),
+      AllOf(HasSubstr("failed with its container ('mayfly run' exited with "), HasSubstr("no user 'nobody-here'")));
 }
 
 TEST_F(HostProgramTest, TestRunsEachSuiteInAContainer) {

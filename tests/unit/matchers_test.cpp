@@ -146,7 +146,9 @@ TEST(ExecResultText, ShowsLongOutputsEnds) {
   const std::string text = PrintToString(result({"sh", "-c", "seq 100"}, 137, lines, "", 5s));
   EXPECT_THAT(text, StartsWith("$ sh -c 'seq 100'\n    stdout:\n      | line 1\n"));
   EXPECT_THAT(text, HasSubstr("| line 5\n      | ... 80 lines ...\n      | line 86\n"));
-  EXPECT_THAT(text, EndsWith("| line 100\n    exit code 137: killed by signal 9 after 5s"));
+  EXPECT_THAT(text, EndsWith("| line 100\n    exit code 137: 128 + SIGKILL after 5s"));
+  const ExecResult killed{.argv = {"sleep", "60"}, .exit_code = 137, .signal = 9, .duration = 2s};
+  EXPECT_THAT(PrintToString(killed), EndsWith("exit code 137: killed by signal 9 after 2s"));
 }
 
 TEST(ExecResultText, SaysWhyThereIsNoExitCode) {

@@ -255,11 +255,12 @@ TEST(Outcome, OfAProcessThatExitsOrHangsSaysSo) {
 TEST(Outcome, OfAMachineThatFailsIsNotTheProgramsFailure) {
   const ProcessEnd end{.exit_code = 3, .machine_failed = true};
   EXPECT_EQ(outcome_of(kProcess, end, std::nullopt, {}).problem,
-            "lost its container ('mayfly run' exited with 3) before it told of a test");
+            "failed with its container ('mayfly run' exited with 3) before it told of a test");
   EXPECT_EQ(outcome_of(kProcess, {.signal = SIGKILL, .machine_failed = true}, std::nullopt, {}).problem,
-            "lost its container ('mayfly run' killed by SIGKILL (Killed)) before it told of a test");
+            "failed with its container ('mayfly run' killed by SIGKILL (Killed)) before it told of a test");
   const TestProcess plain{.framework = TestFramework::plain, .suite = "", .tests = {{"", "plain"}}, .name = ""};
   EXPECT_EQ(outcome_of(plain, end, std::nullopt, {}).cases.at(0).outcome, Outcome::error);
+  EXPECT_TRUE(outcome_of(plain, {.machine_failed = true}, std::nullopt, {}).failed());
   EXPECT_EQ(outcome_of(plain, {.exit_code = 3}, std::nullopt, {}).cases.at(0).outcome, Outcome::failed);
 }
 

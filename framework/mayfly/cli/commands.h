@@ -33,6 +33,9 @@ struct RunArguments {
   std::vector<std::pair<std::filesystem::path, std::string>> copy_in{};   ///< host, container; before the command
   std::vector<std::pair<std::string, std::filesystem::path>> copy_out{};  ///< container, host; after it, if there
 };
+/// For RunArguments::status, before anything else can fail: makes the file, or empties what an earlier command left.
+/// @throws UsageError
+void begin_status(const std::filesystem::path& file);
 /// @throws UsageError for a timeout that is none
 int run_command(const RunArguments& arguments);
 int shell_command(const RunArguments& arguments);

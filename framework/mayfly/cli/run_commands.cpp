@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <system_error>
 
 #include "mayfly/cli/commands.h"
 #include "mayfly/cli/guarded_session.h"
@@ -55,8 +56,6 @@ void save_crashes(const std::filesystem::path& artifacts) {
 
 int run_attached_in(const RunArguments& arguments, const ExecOptions& options) {
   save_crashes(arguments.artifacts);
-  // What is there is of an earlier command.
-  if (!arguments.status.empty()) std::filesystem::remove(arguments.status);
   const Profile profile = load_named_profile(arguments.profile);
   if (arguments.provision) require_secrets({profile}, {.steps = {ScenarioStep::converge}});
   SessionGuard guard;
@@ -67,8 +66,8 @@ int run_attached_in(const RunArguments& arguments, const ExecOptions& options) {
       for (const auto& [from, to] : arguments.copy_in) container.copy_in(from, to);
       const ExecResult result =
           container.run_attached(arguments.command.empty() ? login_shell(container) : arguments.command, options);
-      copy_results(container, arguments.copy_out);
       if (!arguments.status.empty()) write_file(arguments.status, status_text(result));
+      copy_results(container, arguments.copy_out);
       return result.exit_code;
     });
     guard.wait_if_interrupted();
@@ -80,6 +79,18 @@ int run_attached_in(const RunArguments& arguments, const ExecOptions& options) {
 }
 
 }  // namespace
+
+void begin_status(const std::filesystem::path& file) {
+  if (file.empty()) return;
+  try {
+    write_file(file, "");
+  } catch (const SystemError& error) {
+    UsageError usage(fmt::format("--status '{}' can't be written: {}", file.string(),
+                                 std::generic_category().message(error.code())));
+    usage.set_hint("make its directory, or name another file");
+    throw usage;
+  }
+}
 
 int run_command(const RunArguments& arguments) { return run_attached_in(arguments, exec_options(arguments)); }
 

@@ -196,7 +196,11 @@ void attach(const Target& target, const SpawnPlan& plan, const ExecOptions& opti
     const std::optional<RawMode> raw =
         terminal == nullptr ? std::nullopt : std::optional<RawMode>(std::in_place, STDIN_FILENO);
     Attachment attachment(plan, signals, deadline, terminal);
-    const Ending ending = attachment.wait(process);
+    Ending ending = attachment.wait(process);
+    while (ending == Ending::deadline && !options.timeout) {
+      deadline = Deadline::never();  // which is a day
+      ending = attachment.wait(process);
+    }
     if (ending == Ending::exited) {
       set_end(result, process.wait());
       take_files(plan);

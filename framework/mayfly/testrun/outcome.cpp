@@ -25,10 +25,10 @@ bool counts_as_failure(const JunitCase& test) {
 }
 
 std::string describe(const ProcessEnd& end) {
-  if (end.timed_out) return fmt::format("still ran after {} and was killed", to_string(*end.timed_out));
-  const std::string how = end.signal == 0 ? fmt::format("exited with {}", end.exit_code)
-                                          : fmt::format("killed by {}", signal_text(end.signal));
-  return end.machine_failed ? fmt::format("lost its container ('mayfly run' {})", how) : how;
+  const std::string how = end.timed_out ? fmt::format("still ran after {} and was killed", to_string(*end.timed_out))
+                          : end.signal == 0 ? fmt::format("exited with {}", end.exit_code)
+                                            : fmt::format("killed by {}", signal_text(end.signal));
+  return end.machine_failed ? fmt::format("failed with its container ('mayfly run' {})", how) : how;
 }
 
 std::string describe(const TestProgress& progress) {
@@ -87,7 +87,7 @@ void add_output(TestOutcome& outcome, const TestProgress& progress) {
 TestOutcome outcome_of_plain(const TestProcess& process, const ProcessEnd& end, const TestProgress& progress) {
   TestOutcome outcome;
   JunitCase test{.name = process.tests.front().test, .class_name = process.suite, .duration = end.duration};
-  if (end.timed_out || end.signal != 0 || end.exit_code != 0) {
+  if (end.timed_out || end.signal != 0 || end.exit_code != 0 || end.machine_failed) {
     test.outcome = end.exit_code != 0 && !end.machine_failed ? Outcome::failed : Outcome::error;
     test.message = describe(end);
     test.details = test.message + "\n" + progress.output();

@@ -41,7 +41,7 @@ struct TestOutcome {
 /// still ran after 15min and was killed while Web.ServesTheIndexPage ran
 /// exited with 0 and without a result while Web.ServesTheIndexPage ran
 /// exited with 23 although no test failed
-/// lost its container ('mayfly run' exited with 3) before it told of a test
+/// failed with its container ('mayfly run' exited with 3) before it told of a test
 /// ```
 /// A plain program is one test, and its exit code is the result.
 /// @param result the framework's result file, if there is one
