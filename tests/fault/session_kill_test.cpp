@@ -249,6 +249,99 @@ TEST_P(KilledAfter, ItBeganLeavesNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Milliseconds, KilledAfter, Values(0, 3, 6, 10, 20, 40, 80, 160));
 
+/// Temporary directories that no session has: of a linter, of a run of tests. The parameter is where they are; a
+/// keeper has a /run of its own.
+class KilledWithTemporaries : public SessionKill, public ::testing::WithParamInterface<const char*> {
+ protected:
+  /// Kills it once it has made a directory and the condition holds.
+  void start_and_kill(const std::vector<std::string>& argv, const std::function<bool()>& condition) {
+    std::map<std::string, std::string> env = environment();
+    env["PATH"] = (directory() / "bin").string() + ":" + ::getenv("PATH");
+    env["TMPDIR"] = temporary();
+    env["MAYFLY_POOL"] = "off";
+    Victim victim(argv, env, directory());
+    ASSERT_TRUE(victim.reaches([&] { return !is_tidy() && condition(); })) << victim.output();
+    victim.kill(SIGKILL);
+    victim.wait();
+  }
+
+  void kill_a_test_run() {
+    ASSERT_NO_FATAL_FAILURE(start_and_kill({MAYFLY_COMMAND, "test", "--framework", "plain", "/bin/sleep", "--", "1000"},
+                                           [] { return true; }));
+    ASSERT_FALSE(is_tidy());
+  }
+
+  [[nodiscard]] std::string temporary() const { return temporary_.path(); }
+  [[nodiscard]] bool is_tidy() const { return fs::is_empty(temporary_.path()); }
+
+ private:
+  TempDir temporary_{"mayfly-fault-", GetParam()};
+};
+
+TEST_P(KilledWithTemporaries, ALinterIsTidiedByItsKeeper) {
+  fs::create_directory(directory() / "bin");
+  write_file(directory() / "bin/ansible-playbook", "#!/bin/sh\nexec sleep 1000\n", 0755);
+  write_file(directory() / "site.yml", kPlaybook);
+  profile("[[provision]]\nansible = \"site.yml\"\n");
+  ASSERT_NO_FATAL_FAILURE(
+      start_and_kill({MAYFLY_COMMAND, "verify", "web.toml"}, [this] { return !list_sessions(paths()).empty(); }));
+  EXPECT_THAT(left(), IsEmpty());
+  EXPECT_TRUE(is_tidy());
+}
+
+TEST_P(KilledWithTemporaries, ATestRunIsTidiedByTheNextSession) {
+  ASSERT_NO_FATAL_FAILURE(kill_a_test_run());
+  profile("");
+  EXPECT_EQ(mayfly({"run", "web.toml", "--", "true"}).exit_code, 0);
+  EXPECT_TRUE(is_tidy());
+}
+
+TEST_P(KilledWithTemporaries, ATestRunIsTidiedByGc) {
+  ASSERT_NO_FATAL_FAILURE(kill_a_test_run());
+  EXPECT_THAT(mayfly({"gc"}).out, HasSubstr(temporary() + "/mayfly-test-"));
+  EXPECT_TRUE(is_tidy());
+}
+
+TEST_P(KilledWithTemporaries, ATestRunWithContainersIsTidiedByTheirKeepers) {
+  profile("");
+  ASSERT_NO_FATAL_FAILURE(
+      start_and_kill({MAYFLY_COMMAND, "test", "web.toml", "--framework", "plain", "/bin/sleep", "--", "1000"},
+                     [this] { return has_container(); }));
+  EXPECT_THAT(left(), IsEmpty());
+  EXPECT_TRUE(is_tidy());
+}
+
+TEST_P(KilledWithTemporaries, ARecordOfSomebodyElseIsNotFollowed) {
+  const fs::path precious = fs::path(temporary()) / "mayfly-test-record";
+  const fs::path record = paths().temporary() / "record";
+  const auto write_record = [&](const fs::path& directory) {
+    fs::create_directories(record.parent_path());
+    write_file(record, directory.string(), 0600);
+  };
+  fs::create_directory(precious);
+  write_record(precious);
+  ASSERT_EQ(::chown(record.c_str(), 65534, 65534), 0);
+  EXPECT_THAT(mayfly({"gc"}).out, HasSubstr("nothing to remove"));
+  EXPECT_TRUE(fs::exists(record)) << "its owner may want it";
+  ASSERT_EQ(::chown(record.c_str(), 0, 0), 0);
+  fs::permissions(record, fs::perms(0622));
+  EXPECT_THAT(mayfly({"gc"}).out, HasSubstr("nothing to remove"));
+  fs::remove(record);
+  write_record(temporary());
+  EXPECT_THAT(mayfly({"gc"}).out, HasSubstr("nothing to remove")) << "the name isn't such a directory's";
+  ASSERT_EQ(::chown(precious.c_str(), 65534, 65534), 0);
+  write_record(precious);
+  EXPECT_THAT(mayfly({"gc"}).out, HasSubstr("nothing to remove"));
+  ASSERT_TRUE(fs::exists(precious));
+  ASSERT_EQ(::chown(precious.c_str(), 0, 0), 0);
+  write_record(precious);
+  EXPECT_THAT(mayfly({"gc"}).out, HasSubstr(precious.string()));
+  EXPECT_TRUE(is_tidy());
+}
+
+INSTANTIATE_TEST_SUITE_P(Below, KilledWithTemporaries, Values("/tmp", "/run"),
+                         [](const auto& tested) { return tested.param == std::string("/run") ? "Run" : "Tmp"; });
+
 TEST_F(SessionKill, WhileAContainerStopsLeavesNothing) {
   profile("");
   for (int i = 0; i < 5; ++i) {

@@ -1,14 +1,20 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <thread>
 
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/error.h"
 #include "mayfly/support/flags.h"
 #include "mayfly/support/lines.h"
 #include "mayfly/support/log.h"
+#include "mayfly/support/owned_temp_dir.h"
 #include "mayfly/support/paths.h"
 #include "mayfly/support/pattern.h"
 #include "mayfly/support/sha256.h"
@@ -333,6 +339,115 @@ TEST(Flags, AreFalseByZeroAndF) {
   EXPECT_FALSE(truth_of("F"));
   EXPECT_TRUE(environment_flag("MAYFLY_NO_SUCH_FLAG", true));
   EXPECT_FALSE(environment_flag("MAYFLY_NO_SUCH_FLAG", false));
+}
+
+class OwnedTempDirs : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::filesystem::create_directory(temporary_);
+    ::setenv("TMPDIR", temporary_.c_str(), 1);
+  }
+  void TearDown() override {
+    if (before_) {
+      ::setenv("TMPDIR", before_->c_str(), 1);
+    } else {
+      ::unsetenv("TMPDIR");
+    }
+  }
+
+  /// Leaves one of a process that is gone.
+  void abandon() const {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      try {
+        const OwnedTempDir directory("test", paths_);
+        write_file(directory.path() / "file", "content");
+        ::_exit(0);
+      } catch (...) {
+        ::_exit(1);
+      }
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0);
+  }
+
+  TempDir directory_;
+  Paths paths_{.runtime = directory_.path() / "run", .store = directory_.path() / "store"};
+  std::filesystem::path temporary_ = directory_.path() / "tmp";
+
+ private:
+  std::optional<std::string> before_ = ::getenv("TMPDIR") == nullptr ? std::nullopt : std::optional(::getenv("TMPDIR"));
+};
+
+TEST_F(OwnedTempDirs, GoWithAllThatTellsOfThem) {
+  std::filesystem::path path;
+  {
+    const OwnedTempDir directory("test", paths_);
+    path = directory.path();
+    EXPECT_THAT(path.string(), StartsWith((temporary_ / "mayfly-test-").string()));
+    EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms::owner_all);
+    EXPECT_THAT(remove_abandoned_temp_dirs(paths_), testing::IsEmpty());
+    EXPECT_TRUE(std::filesystem::exists(path));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_FALSE(std::filesystem::exists(paths_.runtime));
+}
+
+TEST_F(OwnedTempDirs, OfDeadProcessesAreRemoved) {
+  ASSERT_NO_FATAL_FAILURE(abandon());
+  const std::filesystem::path left = std::filesystem::directory_iterator(temporary_)->path();
+  ASSERT_TRUE(std::filesystem::exists(left / "file"));
+  EXPECT_THAT(remove_abandoned_temp_dirs(paths_), testing::ElementsAre("'" + left.string() + "'"));
+  EXPECT_FALSE(std::filesystem::exists(left));
+  EXPECT_FALSE(std::filesystem::exists(paths_.temporary()));
+}
+
+TEST_F(OwnedTempDirs, AreRemovedOnlyWhereTheirRecordsSay) {
+  ASSERT_NO_FATAL_FAILURE(abandon());
+  const std::filesystem::path left = std::filesystem::directory_iterator(temporary_)->path();
+  // Something else has its name now.
+  std::filesystem::rename(left, temporary_ / "moved");
+  std::filesystem::create_directory_symlink(temporary_ / "moved", left);
+  EXPECT_THAT(remove_abandoned_temp_dirs(paths_), testing::IsEmpty());
+  EXPECT_TRUE(std::filesystem::exists(temporary_ / "moved/file"));
+}
+
+TEST_F(OwnedTempDirs, MakeDirectoriesThatOthersCannotWriteTo) {
+  const mode_t before = ::umask(0);
+  const OwnedTempDir directory("test", paths_);
+  ::umask(before);
+  EXPECT_EQ(std::filesystem::status(paths_.runtime).permissions(), std::filesystem::perms(0755));
+  EXPECT_EQ(std::filesystem::status(paths_.temporary()).permissions(), std::filesystem::perms(0700));
+}
+
+TEST_F(OwnedTempDirs, AreMadeWhileOthersTidyUp) {
+  std::atomic<bool> done = false;
+  std::thread tidies([&] {
+    while (!done) {
+      ::rmdir(paths_.temporary().c_str());
+      ::rmdir(paths_.runtime.c_str());
+    }
+  });
+  for (int i = 0; i < 500; ++i) {
+    const OwnedTempDir directory("test", paths_);
+    const std::string record = directory.path().filename().string().substr(sizeof "mayfly-test-" - 1);
+    EXPECT_EQ(read_file(paths_.temporary() / record), directory.path().string());
+  }
+  done = true;
+  tidies.join();
+}
+
+TEST_F(OwnedTempDirs, DoWithoutARuntimeDirectory) {
+  const OwnedTempDir directory("test", {.runtime = "/dev/null/run", .store = {}});
+  EXPECT_TRUE(std::filesystem::is_directory(directory.path()));
+}
+
+TEST(TempDirs, OfAGivenNameAreNew) {
+  const TempDir parent;
+  const TempDir first = TempDir::make(parent.path() / "x");
+  EXPECT_TRUE(std::filesystem::is_directory(first.path()));
+  EXPECT_THROW((void)TempDir::make(parent.path() / "x"), SystemError);
 }
 
 TEST(Signals, HaveNames) {

@@ -197,7 +197,7 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
                   "of a program of this host that crashes or is killed, save what gdb tells there")
       ->type_name("DIR");
   run->add_option("--status", line.run.status,
-                  "write there how COMMAND ended: 'exit 3', 'signal 11' or 'timeout'; no file: it never ran to an end")
+                  "write there how COMMAND ended: 'exit 3', 'signal 11' or 'timeout'; an empty file: Mayfly has failed")
       ->type_name("FILE");
   run->add_option("--copy-out", line.copy_out, "file or directory that is copied out of the container after")
       ->type_name("CONTAINER=HOST")
@@ -227,7 +227,8 @@ void add_subcommands(CLI::App& app, CommandLine& line) {
   add_image_commands(app, line.image);
   CLI::App* ps = app.add_subcommand("ps", "List the sessions and containers of this host");
   ps->add_flag("--json", line.json, "as JSON");
-  app.add_subcommand("gc", "Remove what killed sessions left behind, and an idle pool; live sessions aren't touched");
+  app.add_subcommand(
+      "gc", "Remove what killed processes of Mayfly left behind, and an idle pool; live sessions aren't touched");
   app.add_subcommand("doctor", "Probe what this host can do, and say what to change");
   app.add_subcommand("version", "Print the version");
 }
@@ -315,6 +316,7 @@ ColourChoice colour_choice(const std::string& when) {
 int dispatch(const std::string& name, CommandLine& line) {
   const Console console(wants_colour(colour_choice(line.colour), isatty(STDOUT_FILENO) != 0, std::getenv("NO_COLOR"),
                                      std::getenv("TERM")));
+  begin_status(line.run.status);
   line.run.env = parse_env(line.env);
   for (auto& [from, to] : parse_copies("--copy-in", line.copy_in)) line.run.copy_in.emplace_back(from, to);
   for (const auto& [from, to] : parse_copies("--mount", line.mounts)) line.run.mounts.push_back(parse_mount(from, to));

@@ -19,6 +19,7 @@
 #include "mayfly/session/session.h"
 #include "mayfly/support/deadline.h"
 #include "mayfly/support/file_io.h"
+#include "mayfly/support/owned_temp_dir.h"
 #include "mayfly/support/subprocess.h"
 
 namespace mayfly {
@@ -72,7 +73,7 @@ void mount_probe_overlay(const std::filesystem::path& lower, const std::filesyst
 
 ProbeResult probe_overlay(const std::filesystem::path& store) {
   const std::filesystem::path lower = existing(store);
-  const TempDir scratch("mayfly-doctor-");
+  const OwnedTempDir scratch("doctor");
   std::string failure;
   // The thread's namespace, and with it every mount, ends with the thread.
   std::thread([&]() noexcept {

@@ -19,6 +19,7 @@
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/log.h"
+#include "mayfly/support/owned_temp_dir.h"
 #include "mayfly/support/subprocess.h"
 
 namespace mayfly {
@@ -79,7 +80,7 @@ void replace_file(const fs::path& file, std::string_view content) {
 /// Where nothing has been counted before, the data are all there is; else gcov-tool(1) adds one to the other.
 void add_gcov_data(const std::vector<Data>& files) {
   const std::vector<UniqueFd> locks = lock_directories(files);
-  const TempDir directory;
+  const OwnedTempDir directory("coverage");
   const fs::path now = directory.path() / "now", before = directory.path() / "before", sum = directory.path() / "sum";
   std::vector<const Data*> to_merge;
   for (const Data& file : files) {

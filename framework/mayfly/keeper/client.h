@@ -107,7 +107,8 @@ struct SessionInfo {
 /// All sessions of this host, live and dead.
 [[nodiscard]] std::vector<SessionInfo> list_sessions(const Paths& paths);
 
-/// Undoes what dead sessions left: processes, cgroups, mounts, directories, staging. Live sessions aren't touched.
+/// Undoes what dead sessions left: processes, cgroups, mounts, directories, staging; and temporary directories of dead
+/// processes (OwnedTempDir). Live ones aren't touched.
 /// @return one line for each thing that was removed
 std::vector<std::string> purge_dead_sessions(const Paths& paths);
 

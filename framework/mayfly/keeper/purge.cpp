@@ -7,6 +7,7 @@
 #include "mayfly/keeper/session_directory.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/log.h"
+#include "mayfly/support/owned_temp_dir.h"
 
 namespace mayfly {
 namespace {
@@ -80,7 +81,7 @@ UndoReport undo_session(const HostView& host, const std::filesystem::path& direc
 }
 
 std::vector<std::string> purge_dead_sessions(const Paths& paths, const HostView& host) {
-  std::vector<std::string> removed;
+  std::vector<std::string> removed = remove_abandoned_temp_dirs(paths, host.translate);
   for (const std::filesystem::path& directory : session_directories(paths)) {
     try {
       purge(paths, host, directory, removed);
@@ -94,7 +95,9 @@ std::vector<std::string> purge_dead_sessions(const Paths& paths, const HostView&
 
 std::vector<std::string> purge_dead_sessions(const Paths& paths) {
   if (session_directories(paths).empty()) {
-    return {};
+    std::vector<std::string> removed = remove_abandoned_temp_dirs(paths);
+    remove_empty_runtime(paths);
+    return removed;
   }
   const Cgroups cgroups = Cgroups::of_host();
   return purge_dead_sessions(paths, HostView{cgroups});

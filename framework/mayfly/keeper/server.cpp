@@ -24,6 +24,7 @@
 #include "mayfly/support/error.h"
 #include "mayfly/support/file_io.h"
 #include "mayfly/support/log.h"
+#include "mayfly/support/owned_temp_dir.h"
 #include "mayfly/support/subprocess.h"
 
 namespace mayfly {
@@ -409,6 +410,8 @@ void Server::undo_everything() {
   if (!closing_) {
     remove_stale_locks(paths_.locks());
   }
+  // Of this session's owner, too, if it has been killed.
+  remove_abandoned_temp_dirs(paths_, PrivateMounts::host_path);
   if (report.failed.empty()) {
     try {
       directory_->remove();

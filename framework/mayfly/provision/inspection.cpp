@@ -14,6 +14,7 @@
 #include "mayfly/provision/step.h"
 #include "mayfly/provision/text.h"
 #include "mayfly/support/file_io.h"
+#include "mayfly/support/owned_temp_dir.h"
 #include "mayfly/support/subprocess.h"
 
 namespace mayfly {
@@ -96,7 +97,7 @@ class ScriptFile {
  private:
   bool is_inline_;
   std::string text_;
-  TempDir files_{"inspect-"};
+  OwnedTempDir files_{"inspect"};
   std::filesystem::path path_;
 };
 
@@ -135,7 +136,8 @@ struct Syntax {
 
   Inspection operator()(const AnsibleStep& step) const {
     const std::filesystem::path directory = step.playbook.parent_path();
-    const AnsibleHome home(step, {});
+    const OwnedTempDir files("inspect");
+    const AnsibleHome home(step, files.path());
     return ask("ansible-playbook --syntax-check",
                {.argv = {"ansible-playbook", "-i", "localhost,", "-e", home.vars_argument(), "--syntax-check",
                          step.playbook.filename()},
@@ -155,7 +157,7 @@ struct Syntax {
   }
 
   Inspection operator()(const PuppetStep& step) const {
-    const TempDir files("inspect-");
+    const OwnedTempDir files("inspect");
     std::vector<std::string> argv{
         "puppet",      "parser", "validate",   "--confdir", files.path() / "conf", "--vardir", files.path() / "var",
         "--render-as", "json",   step.manifest};
@@ -170,7 +172,7 @@ struct Syntax {
 
   Inspection operator()(const CfengineStep& step) const {
     // A work directory with the policies and the standard library, as the agent will have it.
-    const TempDir files("inspect-");
+    const OwnedTempDir files("inspect");
     const std::filesystem::path inputs = files.path() / "inputs";
     std::filesystem::create_directory(inputs);
     std::filesystem::permissions(files.path(), std::filesystem::perms(0700));
@@ -279,7 +281,8 @@ struct Lint {
 
   Inspection operator()(const AnsibleStep& step) const {
     const std::filesystem::path directory = step.playbook.parent_path();
-    const AnsibleHome home(step, {});
+    const OwnedTempDir files("inspect");
+    const AnsibleHome home(step, files.path());
     ProcessOptions options{.env = home.environment(), .clear_env = true, .cwd = directory};
     options.env["XDG_CACHE_HOME"] = home.path() / "cache";
     // From version 24 on it keeps its cache beside the playbook.

@@ -118,6 +118,12 @@ TempDir::TempDir(std::string_view prefix, const std::filesystem::path& parent) {
   path_ = name;
 }
 
+TempDir TempDir::make(const std::filesystem::path& path) {
+  constexpr mode_t kOwnersOnly = 0700;
+  if (::mkdir(path.c_str(), kOwnersOnly) != 0) throw SystemError(fmt::format("create directory '{}'", path.string()));
+  return TempDir(Taken{path});
+}
+
 TempDir& TempDir::operator=(TempDir&& other) noexcept {
   if (this != &other) {
     remove();

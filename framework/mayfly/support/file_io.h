@@ -41,6 +41,8 @@ void remove_tree(const std::filesystem::path& path);
 class TempDir {
  public:
   explicit TempDir(std::string_view prefix = "mayfly-", const std::filesystem::path& parent = {});
+  /// The same with a name of the caller's. @throws SystemError, EEXIST when there is something
+  [[nodiscard]] static TempDir make(const std::filesystem::path& path);
   TempDir(TempDir&& other) noexcept : path_(std::exchange(other.path_, {})) {}
   TempDir& operator=(TempDir&& other) noexcept;
   TempDir(const TempDir&) = delete;
@@ -52,6 +54,10 @@ class TempDir {
   std::filesystem::path release() noexcept { return std::exchange(path_, {}); }
 
  private:
+  struct Taken {
+    std::filesystem::path path;
+  };
+  explicit TempDir(Taken taken) : path_(std::move(taken.path)) {}
   void remove() noexcept;
   std::filesystem::path path_;
 };

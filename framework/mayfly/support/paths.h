@@ -16,6 +16,7 @@ namespace mayfly {
 ///     owned/                      one file a path that has to be removed with the session (staging directories)
 ///     pool                        in the pool's own session: the socket where it listens. The pool holds a flock(2) on
 ///                                 sessions/, so that there is one a runtime directory
+///   temporary/<random>            flock(2)ed by a live process: the path of its OwnedTempDir
 /// store()                         $MAYFLY_STORE_DIR, default /var/cache/mayfly
 ///   images/<key>/                 a published root file system: rootfs/ and recipe.json
 ///   layers/<key>/                 a frozen converge layer: upper/ and recipe.json; idempotence-<key>.json once judged
@@ -38,6 +39,7 @@ struct Paths {
 
   [[nodiscard]] std::filesystem::path sessions() const { return runtime / "sessions"; }
   [[nodiscard]] std::filesystem::path session(std::string_view id) const { return sessions() / id; }
+  [[nodiscard]] std::filesystem::path temporary() const { return runtime / "temporary"; }
   [[nodiscard]] std::filesystem::path images() const { return store / "images"; }
   [[nodiscard]] std::filesystem::path layers() const { return store / "layers"; }
   [[nodiscard]] std::filesystem::path dependencies() const { return store / "dependencies"; }

@@ -13,6 +13,7 @@
 
 #include "mayfly/report/artifacts.h"
 #include "mayfly/support/error.h"
+#include "mayfly/support/file_io.h"
 #include "mayfly/support/subprocess.h"
 #include "mayfly/support/unique_fd.h"
 #include "mayfly/testrun/framework.h"
@@ -24,6 +25,8 @@ namespace fs = std::filesystem;
 
 constexpr Milliseconds kTick{100};
 constexpr Milliseconds kListingPatience{60'000};
+/// In which a container can be made and removed, with all that may have to be waited for or built.
+constexpr Milliseconds kMachineTime = std::chrono::hours(1);
 constexpr const char* kListing = "(list of tests)";
 /// Where a program in a container writes its results.
 constexpr const char* kResultInside = "/tmp/.mayfly-test-result.xml";
@@ -207,8 +210,10 @@ void TestRun::start(std::size_t id) {
   RunningProcesses::Start how{
       .argv = command_of(process, files_of(id)).argv, .env = shard_of(process), .output = file_of(id, "out")};
   if (options_.inside && ::getenv("MAYFLY_POOL") == nullptr) how.env["MAYFLY_POOL"] = "on";
-  // In a container the program's time is what counts, not that in which its machine is made.
-  if (!options_.inside && options_.timeout.count() > 0) how.timeout = options_.timeout;
+  if (options_.timeout.count() > 0) {
+    // In a container the program's time is what counts, and `mayfly run` sees to that.
+    how.timeout = options_.timeout + (options_.inside ? kMachineTime : Milliseconds(0));
+  }
   if (!options_.artifacts_root.empty()) {
     const std::string& name = programs_[process.program].name;
     how.env["MAYFLY_ARTIFACTS_DIR"] = programs_.size() == 1
@@ -276,7 +281,7 @@ void TestRun::conclude(std::size_t id, FinishedProcess done, const Observer& obs
 }
 
 void TestRun::run(const Observer& observer) {
-  directory_.emplace("mayfly-test-");
+  directory_.emplace("test", options_.paths);
   for (const FinishedProcess& failure : unlisted_) observer.on_end(failure);
   stopped_ = options_.fail_fast && !unlisted_.empty();
   std::size_t next = 0;

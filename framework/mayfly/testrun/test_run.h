@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "mayfly/support/file_io.h"
+#include "mayfly/support/owned_temp_dir.h"
 #include "mayfly/support/paths.h"
 #include "mayfly/testrun/durations.h"
 #include "mayfly/testrun/outcome.h"
@@ -128,7 +128,7 @@ class TestRun {
   [[nodiscard]] std::filesystem::path file_of(std::size_t id, const char* extension) const;
 
   TestRunOptions options_;
-  std::optional<TempDir> directory_;  ///< of the processes' output and results; made when the first one runs
+  std::optional<OwnedTempDir> directory_;  ///< of the processes' output and results; made when the first one runs
   std::vector<TestProgram> programs_;
   std::vector<FinishedProcess> unlisted_;
   std::vector<std::string> taken_for_plain_;
