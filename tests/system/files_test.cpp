@@ -2,9 +2,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <stop_token>
 #include <thread>
 
 #include "mayfly/exec/command.h"
@@ -224,9 +224,8 @@ TEST_F(FilesTest, CopyingOutStaysBelowTheRootWhileDirectoriesAreSwapped) {
   std::ofstream(host_.path() / "secret/key") << "host's own";
   sh("mkdir -p /run/t/d; for i in $(seq 50); do echo $i > /run/t/d/$i; done; ln -s " + host_.path().string() +
      "/secret /run/t/evil");
-  std::atomic<bool> done = false;
-  std::thread swapper([&] {
-    while (!done) {
+  std::jthread swapper([&](const std::stop_token& ends) {
+    while (!ends.stop_requested()) {
       (void)run(target(), {"sh", "-c",
                            "for i in $(seq 50); do mv -T /run/t/d /run/t/x; mv -T /run/t/evil /run/t/d; "
                            "mv -T /run/t/d /run/t/evil; mv -T /run/t/x /run/t/d; done"});
@@ -239,7 +238,7 @@ TEST_F(FilesTest, CopyingOutStaysBelowTheRootWhileDirectoriesAreSwapped) {
       EXPECT_NE(entry.path().filename(), "key");
     }
   }
-  done = true;
+  swapper.request_stop();
   swapper.join();
   EXPECT_EQ(mayfly::read_file(host_.path() / "secret/key"), "host's own");
 }

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
+#include <stop_token>
 #include <thread>
 
 #include "mayfly/support/deadline.h"
@@ -422,20 +424,24 @@ TEST_F(OwnedTempDirs, MakeDirectoriesThatOthersCannotWriteTo) {
 }
 
 TEST_F(OwnedTempDirs, AreMadeWhileOthersTidyUp) {
-  std::atomic<bool> done = false;
-  std::thread tidies([&] {
-    while (!done) {
-      ::rmdir(paths_.temporary().c_str());
-      ::rmdir(paths_.runtime.c_str());
+  // With two removals each, fewer than the attempts that are made: without a limit they may win all of those.
+  constexpr int kEnds = 40;
+  std::atomic<int> others_ends = 0;
+  const std::jthread tidies([&](const std::stop_token& ends) {
+    while (!ends.stop_requested()) {
+      if (others_ends > 0) {
+        --others_ends;
+        ::rmdir(paths_.temporary().c_str());
+        ::rmdir(paths_.runtime.c_str());
+      }
     }
   });
   for (int i = 0; i < 500; ++i) {
+    others_ends = kEnds;
     const OwnedTempDir directory("test", paths_);
     const std::string record = directory.path().filename().string().substr(sizeof "mayfly-test-" - 1);
     EXPECT_EQ(read_file(paths_.temporary() / record), directory.path().string());
   }
-  done = true;
-  tidies.join();
 }
 
 TEST_F(OwnedTempDirs, DoWithoutARuntimeDirectory) {
