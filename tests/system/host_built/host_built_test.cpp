@@ -66,8 +66,11 @@ class HostBuilt : public ::testing::Test {
   /// Runs it here and there. `/tmp`: some of GoogleTest's tests want a directory that has another above it.
   void expect_the_same(const fs::path& program, const std::vector<std::string>& more) {
     const std::string xml = directory_.path() / "host.xml";
-    const ProcessResult here = run_process({program.string(), "--gtest_output=xml:" + xml},
-                                           {.cwd = directory_.path() / "here", .timeout = Milliseconds(300'000)});
+    const fs::path cwd = directory_.path() / "here";
+    // In TMPDIR gtest_unittest leaves files behind.
+    const ProcessResult here =
+        run_process({program.string(), "--gtest_output=xml:" + xml},
+                    {.env = {{"TMPDIR", cwd.string()}}, .cwd = cwd, .timeout = Milliseconds(300'000)});
     ASSERT_EQ(here.exit_code, 0) << here.out << here.err;
     std::vector<std::string> argv{"test", profile(), program.string(), "--workdir", "/tmp", "--junit", junit()};
     argv.insert(argv.end(), more.begin(), more.end());
